@@ -1,0 +1,130 @@
+package authenticator
+
+import (
+	"context"
+)
+
+// Transport is the line to one CTAP2 key at byte level: what CTAPHID_CBOR or an
+// NFC message carries, without framing.
+//
+// CBOR sends a command byte with its CBOR parameters and returns a status byte
+// with its CBOR response. It must return soon after ctx is done, with an error
+// that wraps ctx.Err(), having told the key to cancel; the next call must find
+// the key usable. It need not be safe for concurrent use and must not keep msg,
+// which may hold secrets that the caller overwrites.
+type Transport interface {
+	CBOR(ctx context.Context, msg []byte) ([]byte, error)
+}
+
+// Descriptor says which key this is, for prompts and diagnostics.
+type Descriptor struct {
+	Transport string // "usb", "nfc", "ble", "internal"; also reported to the relying party when the key does not say itself
+	Path      string // where the operating system has it
+	Product   string // what the manufacturer calls it
+	VendorID  uint16
+	ProductID uint16
+}
+
+// Device is one key. Implementations are safe for concurrent use: one operation
+// runs at a time and the others wait for it or for their ctx.
+//
+// Errors of the key itself are a [Status], a wrong PIN is a [*PINError], and a
+// done ctx is an error that wraps ctx.Err().
+type Device interface {
+	Descriptor() Descriptor
+	// Info asks the key what it can do and how it is set up at the moment.
+	Info(ctx context.Context) (*Info, error)
+	// MakeCredential creates a credential and waits for a touch.
+	MakeCredential(ctx context.Context, req *MakeCredentialRequest) (*MakeCredentialResult, error)
+	// GetAssertion signs with every credential that matches and waits for a
+	// touch. The result is never empty when the error is nil; several are in
+	// the key's order, the most recently created first.
+	GetAssertion(ctx context.Context, req *GetAssertionRequest) ([]Assertion, error)
+	// Select makes the key blink and returns when it is touched.
+	Select(ctx context.Context) error
+	// PINRetries says how many wrong PINs are left, without using one.
+	PINRetries(ctx context.Context) (PINState, error)
+	// Close releases the key. Operations after Close fail.
+	Close() error
+}
+
+// Info is what a key says about itself (authenticatorGetInfo, CTAP 2.1 §6.4).
+// Members that the key leaves out are zero.
+type Info struct {
+	Versions              []string
+	Extensions            []string
+	AAGUID                [16]byte
+	Options               map[string]bool // absent is not the same as false: see CTAP 2.1 §6.4, "options"
+	MaxMessageSize        int
+	PINProtocols          []int // in the key's order of preference
+	MaxCredentialCount    int   // in one allow or exclude list; 0: not said
+	MaxCredentialIDLength int   // 0: not said
+	Transports            []string
+	Algorithms            []int // COSE identifiers, in the key's order of preference
+	ForcePINChange        bool
+	MinPINLength          int // in code points
+	FirmwareVersion       int
+	RemainingCredentials  int // discoverable ones that still fit; -1: not said
+}
+
+// PINState is what a key says before a PIN is tried.
+type PINState struct {
+	Retries          int
+	PowerCycleNeeded bool // no PIN is accepted until the key is plugged in anew
+}
+
+// RelyingParty is whom a credential is for.
+type RelyingParty struct {
+	ID, Name string
+}
+
+// User is an account at a relying party.
+type User struct {
+	ID                []byte // the user handle: opaque, at most 64 bytes
+	Name, DisplayName string // a key returns them only after verifying the user
+}
+
+// MakeCredentialRequest asks for a new credential.
+type MakeCredentialRequest struct {
+	ClientDataHash []byte // SHA-256 of the clientDataJSON
+	RP             RelyingParty
+	User           User
+	Algorithms     []int    // COSE identifiers, the most wanted first
+	Exclude        [][]byte // credential IDs; a key that has one of them refuses with [ErrExcluded]
+	Discoverable   bool     // the key keeps the credential and finds it without its ID
+	CredProtect    int      // 0: the key's default; 1 to 3: CTAP 2.1 §12.1
+
+	// PIN verifies the user by PIN, which the Device does not keep and does
+	// not overwrite: it stays the caller's. BuiltInUV verifies by what the key
+	// itself has, a fingerprint reader for instance. Neither: presence only.
+	PIN       []byte
+	BuiltInUV bool
+}
+
+// MakeCredentialResult is a new credential with the statement in which the key
+// vouches for it.
+type MakeCredentialResult struct {
+	CredentialID         []byte
+	AuthenticatorData    []byte
+	Format               string // attestation statement format identifier
+	AttestationStatement []byte // CBOR
+}
+
+// GetAssertionRequest asks for signatures.
+type GetAssertionRequest struct {
+	ClientDataHash []byte
+	RPID           string
+	Allow          [][]byte // credential IDs; empty: whatever the key finds for the RP ID
+
+	// PIN and BuiltInUV are as in [MakeCredentialRequest].
+	PIN       []byte
+	BuiltInUV bool
+}
+
+// Assertion is one signature by one credential.
+type Assertion struct {
+	CredentialID      []byte
+	AuthenticatorData []byte
+	Signature         []byte
+	User              User // zero for a credential that is not discoverable
+}

@@ -1,0 +1,33 @@
+// Package softkey is a FIDO2 security key in software, for tests and for trying
+// things out. IT IS NOT FOR PRODUCTION: its private keys are ordinary memory or
+// an ordinary file, which whoever reads them can copy.
+//
+// # Start here
+//
+// [New] makes a key in memory, [Open] one that lives in a file. A [Key] is an
+// authenticator.Transport: authenticator.NewCTAP2 makes a device of it.
+// [Options] script what a person would do: set a PIN, touch or not touch.
+//
+// # Guarantees
+//
+// Within CTAP 2.1 the key is strict where real ones are lenient, so that a
+// client that works here works with them: requests must be in CTAP2 canonical
+// CBOR, every defect has the status code the specification gives it, a token's
+// permissions, RP ID and lifetime are enforced, and three wrong PINs block the
+// key until [Key.PowerCycle]. Signatures and attestation are real.
+//
+// The code that reads requests and writes responses is the key's own and shares
+// nothing with the client side: an error in one is not hidden by the other.
+//
+// # Non-goals
+//
+// No U2F, no biometrics, no authenticatorCredentialManagement,
+// authenticatorConfig or large blobs, no extension but credProtect. No
+// protection of the private keys.
+//
+// # Concurrency
+//
+// A Key is safe for concurrent use: one command runs at a time, others wait for
+// it or their ctx. A file belongs to one Key at a time, in all processes: see
+// [ErrInUse].
+package softkey
