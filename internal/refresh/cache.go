@@ -21,7 +21,9 @@ type Options struct {
 
 	// Skew says how long before its end a value that lives for lifetime is no
 	// longer handed out. Nil is max(60 s, 10 % of the lifetime). Whatever it
-	// says, half of the lifetime is the most that is taken.
+	// says, half of the lifetime is the most that is taken, and nothing of a
+	// lifetime below 10 s: where every value ends at the same hard end, lives
+	// that are halved again and again would drive the source.
 	Skew func(lifetime time.Duration) time.Duration
 
 	// Ahead says how long before its end a value that lives for lifetime is
@@ -42,7 +44,10 @@ type Options struct {
 	Settle time.Duration
 }
 
-const century = 100 * 365 * 24 * time.Hour
+const (
+	century = 100 * 365 * 24 * time.Hour
+	brief   = 10 * time.Second
+)
 
 // Errors of the Cache itself; all others come from the source, as they are.
 var (
@@ -132,6 +137,22 @@ func (c *Cache[T]) Peek() (T, bool) {
 	}
 	var none T
 	return none, false
+}
+
+// Put hands the Cache a value that came by another way, such as the first token
+// of a session that a person just began.
+func (c *Cache[T]) Put(value T, expires time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.clock.unixNano()
+	switch {
+	case c.closed != nil:
+		return c.closed
+	case lifetime(expires, now) <= 0:
+		return errExpired
+	}
+	c.publish(value, expires, now)
+	return nil
 }
 
 // Invalidate forgets the value if stale says so, and reports whether it did. The
@@ -226,11 +247,8 @@ func (c *Cache[T]) land(f *flight[T], expires time.Time) {
 	defer close(f.done)
 	c.flight = nil
 
-	// Sub saturates where UnixNano would wrap; a century keeps the sums below
-	// from wrapping too.
 	now := c.clock.unixNano()
-	lifetime := min(expires.Sub(time.Unix(0, now)), century)
-	if f.err == nil && lifetime <= 0 {
+	if f.err == nil && lifetime(expires, now) <= 0 {
 		f.err = errExpired
 	}
 	if c.closed != nil {
@@ -244,9 +262,24 @@ func (c *Cache[T]) land(f *flight[T], expires time.Time) {
 		c.retry = c.clock.elapsed() + int64(c.o.Backoff(c.failures, f.err))
 		return
 	}
+	c.publish(f.value, expires, now)
+}
+
+// publish makes value the current one; the caller holds mu.
+func (c *Cache[T]) publish(value T, expires time.Time, now int64) {
 	c.failed, c.failures, c.retry = nil, 0, 0
-	skew := min(max(c.o.Skew(lifetime), 0), lifetime/2)
-	ahead := max(min(c.o.Ahead(lifetime), lifetime/3*2), skew)
-	end := now + int64(lifetime)
-	c.current.Store(&entry[T]{value: f.value, ahead: end - int64(ahead), end: end - int64(skew)})
+	life := lifetime(expires, now)
+	skew := min(max(c.o.Skew(life), 0), life/2)
+	ahead := max(min(c.o.Ahead(life), life/3*2), skew)
+	if life < brief {
+		skew, ahead = 0, 0
+	}
+	end := now + int64(life)
+	c.current.Store(&entry[T]{value: value, ahead: end - int64(ahead), end: end - int64(skew)})
+}
+
+// lifetime is what is left at now. Sub saturates where UnixNano would wrap; a
+// century keeps the sums that follow from wrapping too.
+func lifetime(expires time.Time, now int64) time.Duration {
+	return min(expires.Sub(time.Unix(0, now)), century)
 }

@@ -219,6 +219,47 @@ func TestInvalidate(t *testing.T) {
 	})
 }
 
+func TestPut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{lifetime: time.Hour}
+		c := refresh.New(src.fetch, refresh.Options{})
+		require.ErrorContains(t, c.Put("old", time.Now()), "expired")
+		require.NoError(t, c.Put("v0", time.Now().Add(time.Hour)))
+		require.Equal(t, "v0", value(t, c))
+		require.Zero(t, src.calls.Load())
+		time.Sleep(time.Hour)
+		require.Equal(t, "v1", value(t, c))
+		over := errors.New("session closed")
+		c.Close(over)
+		require.ErrorIs(t, c.Put("v9", time.Now().Add(time.Hour)), over)
+		_, ok := c.Peek()
+		require.False(t, ok)
+	})
+}
+
+// Where every value ends at one hard end, the last minutes must not become a
+// storm of ever shorter values.
+func TestHardEndIsNoStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		end := time.Now().Add(time.Hour)
+		var calls atomic.Int64
+		c := refresh.New(func(context.Context) (string, time.Time, error) {
+			calls.Add(1)
+			if !time.Now().Before(end) {
+				return "", time.Time{}, errDown
+			}
+			return "v", end, nil
+		}, refresh.Options{})
+		for time.Now().Before(end) {
+			value(t, c)
+			time.Sleep(10 * time.Millisecond)
+		}
+		require.Less(t, calls.Load(), int64(16))
+		_, err := c.Value(t.Context())
+		require.ErrorIs(t, err, errDown)
+	})
+}
+
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{takes: time.Minute, lifetime: time.Hour}
