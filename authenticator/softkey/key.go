@@ -2,58 +2,165 @@ package softkey
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
-)
+	"unicode/utf8"
 
-// ErrInUse reports that another process, or another Key of this one, has the
-// file open.
-var ErrInUse = errors.New("softkey: the file is in use by another key")
+	"golang.org/x/text/unicode/norm"
+)
 
 // Options script a key. The zero value is a key without a PIN that is touched
 // at once and attests with the credential's own key.
 type Options struct {
-	AAGUID [16]byte // the model; zero: a model of its own, not known to any metadata
-	PIN    []byte   // set when the key has none yet; nil: none
+	AAGUID [16]byte // the model; zero: [DefaultAAGUID]
+	PIN    []byte   // set when the key has none yet, and not kept; nil: none
 
-	// Touch waits for the person and returns nil when the key was touched.
-	// Any error before ctx is done is a refusal. nil: touched at once.
+	// Touch waits for the person and returns nil when the key was touched. It
+	// must return when ctx is done. Any error before that is a refusal at the
+	// key. nil: touched at once.
 	Touch func(ctx context.Context) error
 
 	CA            *CA  // attests with a certificate of this CA; nil: self attestation
-	NoAttestation bool // attests nothing; CA must be nil
+	NoAttestation bool // attests nothing; CA must be nil then
 
-	Algorithms []int            // COSE identifiers of -7 and -8, in the order of preference; nil: both
-	Now        func() time.Time // nil: time.Now
+	Algorithms []int            // COSE identifiers out of -7 and -8; nil: both
+	Now        func() time.Time // for token and reset periods; nil: time.Now
 }
 
+// DefaultAAGUID is the model of a key whose Options name none. It is in no
+// metadata service.
+var DefaultAAGUID = [16]byte{0x6c, 0x61, 0x6b, 0x65, 0x6b, 0x65, 0x79, 0x00, 0x80, 0x73, 0x6f, 0x66, 0x74, 0x6b, 0x65, 0x79}
+
 // Key is a software key. It implements authenticator.Transport.
-type Key struct{}
+type Key struct {
+	opts     Options
+	attester *attester // nil: self or no attestation
+	file     *file     // nil: in memory
+	turn     chan struct{}
+	touches  atomic.Int64
+
+	// Below is used only by the holder of turn.
+	closed bool
+	state
+	volatile
+}
+
+// volatile is what a power cycle clears.
+type volatile struct {
+	poweredAt  time.Time
+	protocols  map[int64]*pinProtocol
+	mismatches int // wrong PINs in a row
+	next       *pendingAssertions
+}
 
 // New returns a key in memory.
-func New(o Options) (*Key, error) { return &Key{}, nil }
+func New(o Options) (*Key, error) { return newKey(nil, freshState(), o) }
 
-// Open returns a key in a file.
-func Open(file string, o Options) (*Key, error) { return &Key{}, nil }
+// Open returns a key that keeps its credentials, its PIN and its counters in a
+// file, which is made with mode 0600 if it is not there. A file that others can
+// read is refused, and one that another key has open fails with [ErrInUse].
+//
+// The file holds the private keys in the clear and says so in its first line.
+// Beside it stays an empty lock file, path.lock.
+func Open(path string, o Options) (*Key, error) {
+	f, s, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	k, err := newKey(f, s, o)
+	if err != nil {
+		f.close()
+		return nil, err
+	}
+	return k, nil
+}
 
-// CBOR implements authenticator.Transport.
-func (k *Key) CBOR(ctx context.Context, msg []byte) ([]byte, error) { return nil, nil }
+func newKey(f *file, s state, o Options) (*Key, error) {
+	if o.CA != nil && o.NoAttestation {
+		return nil, errors.New("softkey: a key with a CA cannot attest nothing")
+	}
+	if o.AAGUID == ([16]byte{}) {
+		o.AAGUID = DefaultAAGUID
+	}
+	if o.Algorithms == nil {
+		o.Algorithms = []int{algES256, algEdDSA}
+	}
+	for _, alg := range o.Algorithms {
+		if alg != algES256 && alg != algEdDSA {
+			return nil, fmt.Errorf("softkey: algorithm %d is not one of -7 and -8", alg)
+		}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Touch == nil {
+		o.Touch = func(ctx context.Context) error { return ctx.Err() }
+	}
+	o.Algorithms = slices.Clone(o.Algorithms)
+	k := &Key{opts: o, file: f, turn: make(chan struct{}, 1), state: s}
+	k.opts.PIN = nil
+	if o.CA != nil {
+		a, err := o.CA.attester(o.AAGUID)
+		if err != nil {
+			return nil, err
+		}
+		k.attester = a
+	}
+	if err := k.powerUp(); err != nil {
+		return nil, err
+	}
+	if o.PIN != nil && k.pinHash == nil {
+		pin := norm.NFC.Bytes(o.PIN)
+		if utf8.RuneCount(pin) < minPINLength || len(pin) > maxPINBytes {
+			return nil, fmt.Errorf("softkey: a PIN has at least %d characters and at most %d bytes", minPINLength, maxPINBytes)
+		}
+		if err := k.commit(func(s *state) { s.pinHash = hashPIN(pin) }); err != nil {
+			return nil, errors.New("softkey: the PIN could not be stored")
+		}
+	}
+	return k, nil
+}
 
-// Touches returns how many times the key was touched.
-func (k *Key) Touches() int { return 0 }
+// Touches returns how many times the key was touched, in other words how many
+// user presence tests it has granted.
+func (k *Key) Touches() int { return int(k.touches.Load()) }
 
-// PowerCycle unplugs the key and plugs it in again.
-func (k *Key) PowerCycle() {}
+// PowerCycle unplugs the key and plugs it in again: tokens and a block after
+// three wrong PINs are gone, credentials stay. It waits for a command under way.
+func (k *Key) PowerCycle() error {
+	k.turn <- struct{}{}
+	defer func() { <-k.turn }()
+	return k.powerUp()
+}
 
-// Close releases the file.
-func (k *Key) Close() error { return nil }
+// Close releases the file. Commands after Close fail.
+func (k *Key) Close() error {
+	k.turn <- struct{}{}
+	defer func() { <-k.turn }()
+	if k.closed {
+		return nil
+	}
+	k.closed = true
+	if k.file == nil {
+		return nil
+	}
+	if err := k.file.close(); err != nil {
+		return fmt.Errorf("softkey: closing the file: %v", err)
+	}
+	return nil
+}
 
-// CA issues attestation certificates.
-type CA struct{}
-
-// NewCA returns a CA.
-func NewCA(name string) (*CA, error) { return &CA{}, nil }
-
-// Certificate returns the root.
-func (ca *CA) Certificate() *x509.Certificate { return nil }
+func (k *Key) powerUp() error {
+	k.volatile = volatile{poweredAt: k.opts.Now(), protocols: make(map[int64]*pinProtocol)}
+	for _, number := range pinProtocolNumbers {
+		p, err := newPINProtocol(number)
+		if err != nil {
+			return err
+		}
+		k.protocols[number] = p
+	}
+	return nil
+}
