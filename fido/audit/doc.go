@@ -1,0 +1,45 @@
+// Package audit keeps a record of what happened that nobody can change unseen.
+//
+// # Start here
+//
+// [OpenFile] opens a log in a file. [Log.Append] records what has happened.
+// What must not happen without a trace takes two steps: [Log.Begin] before the
+// act and [Intent.End] after it. [VerifyFile] tells an auditor whether a log is
+// what was written, and if it is not, which record. [OpenSigner] keeps the key
+// that signs.
+//
+// # Guarantees
+//
+// When Begin or Append returns nil, the record is on disk. When a write fails,
+// no call succeeds until the log is opened again: an act that waits for its
+// intent then does not happen.
+//
+// One record is one line of JSON. It holds its number, its time, a link (the
+// hash of the record before) and an [Event]. Every value has one spelling, and
+// what is hashed are the bytes of the line. Over the lines stands a Merkle tree
+// as in RFC 6962, and its root is signed in checkpoints (c2sp.org/tlog-checkpoint),
+// so that tools for transparency logs can work on it.
+//
+// A record that was changed, dropped, inserted, doubled or moved is named by
+// its number. The newest checkpoint lies beside the log in FILE.checkpoint and
+// is at most a second behind (see [Options]).
+//
+// # Non-goals
+//
+// A program that holds the signing key can write a false history from the
+// start, and who can replace both the log and the checkpoint beside it by
+// older copies can take back what came later. Against both helps only a
+// checkpoint kept elsewhere: [Log.Checkpoint] makes one, and [Verify] takes as
+// many as an auditor has.
+//
+// # Concurrency
+//
+// A Log is safe for concurrent use; callers at the same time share one fsync. A
+// file is open in one program at a time, which a lock enforces. Verifying needs
+// no lock and may happen at any time.
+//
+// # Compatibility
+//
+// Lines carry a version. A log that was written today will verify under later
+// releases of this package.
+package audit

@@ -1,0 +1,209 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// ErrClosed says that the log was closed before the call.
+var ErrClosed = errors.New("audit: the log is closed")
+
+// WriteError says that the log cannot be written any more. The first failure
+// is final: what a disk holds after a failed write is unknown, so nothing is
+// acknowledged after it until the log is opened anew, and verified.
+type WriteError struct {
+	Err error // what the operating system said
+}
+
+func (e *WriteError) Error() string {
+	return fmt.Sprintf("audit: the log cannot be written and must be opened anew: %v", e.Err)
+}
+
+// Unwrap returns what the operating system said.
+func (e *WriteError) Unwrap() error { return e.Err }
+
+// Options are the optional settings of a [Log].
+type Options struct {
+	// Now is the clock that dates records; nil means [time.Now]. Times in a log
+	// never go back: while Now does, records repeat the latest time.
+	Now func() time.Time
+
+	// CheckpointInterval bounds how long a record in a file may wait for the
+	// signed checkpoint that covers it; 0 means one second. Until then somebody
+	// with write access to the file could cut it off unseen.
+	CheckpointInterval time.Duration
+}
+
+// Log is an append-only record of what happened. It is safe for concurrent use.
+type Log struct {
+	store  store
+	signer note.Signer
+	now    func() time.Time
+	every  time.Duration
+	inline bool // commit on the caller's goroutine: nothing to wait for
+
+	mu       sync.Mutex
+	tree     tree      // over every record, the pending ones included
+	prev     tlog.Hash // leaf hash of the newest record
+	last     time.Time // of the newest record
+	pending  *batch    // waits for the commit under way
+	running  bool      // a goroutine commits
+	failed   error     // final
+	closed   bool
+	size     int64     // bytes on disk
+	durable  uint64    // records on disk
+	signed   uint64    // records under the newest checkpoint
+	signedAt time.Time // when it was written
+	timer    *time.Timer
+}
+
+// store keeps the bytes. Only the committing goroutine writes.
+type store interface {
+	io.ReaderAt
+	append(p []byte) error               // p is durable when it returns
+	replaceCheckpoint(note []byte) error // atomically; durable when it returns
+	close() error
+}
+
+func newLog(s store, signer note.Signer, o Options) *Log {
+	l := &Log{store: s, signer: signer, now: o.Now, every: o.CheckpointInterval}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	if l.every <= 0 {
+		l.every = time.Second
+	}
+	return l
+}
+
+// Append records an event that has happened, or was refused. The record is on
+// disk when Append returns nil. It fails with ctx's error when ctx is done
+// first (the record may then still be written), with a [*WriteError] when the
+// log cannot be written, and with [ErrClosed].
+func (l *Log) Append(ctx context.Context, e Event) error {
+	b, err := l.add(ctx, phaseEvent, newRecordID(), recordID{}, e, true)
+	if err != nil {
+		return err
+	}
+	return b.wait(ctx)
+}
+
+// Begin records that what e describes is about to be done. The record is on
+// disk when Begin returns: only then may the act begin. Whoever got an Intent
+// must call [Intent.End]. Begin fails as Append does; an intent that is given
+// up because ctx is done gets the result [Failed].
+func (l *Log) Begin(ctx context.Context, e Event) (*Intent, error) {
+	if e.Outcome != "" {
+		return nil, errors.New("audit: an intent has no outcome yet")
+	}
+	id := newRecordID()
+	b, err := l.add(ctx, phaseIntent, id, recordID{}, e, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.wait(ctx); err != nil {
+		e.Outcome, e.Reason = Failed, "the caller gave up before the intent was on disk"
+		// If this fails so did the intent, or the log says that it is open.
+		_, _ = l.add(context.WithoutCancel(ctx), phaseResult, newRecordID(), id, e, false)
+		return nil, err
+	}
+	return &Intent{log: l, id: id, typ: e.Type}, nil
+}
+
+// Intent is an act that was announced in the log and has not ended.
+type Intent struct {
+	log   *Log
+	id    recordID
+	typ   string
+	ended atomic.Bool
+}
+
+// End records how the act ended: OK, Denied or Failed. An empty e.Type means
+// the type of the intent; e.Outcome is replaced. It does not matter whether ctx
+// is done: what happened is recorded.
+//
+// End does not wait for the disk. Results are written in the order of the
+// calls, with the next group of records and at most a few milliseconds after
+// the commit that is under way. A crash in between leaves the intent
+// open, which [Verify] reports; that an act may have happened is on disk since
+// Begin. A write that fails fails every later Begin. End itself fails when the
+// log has failed or is closed, and when it was called before.
+func (i *Intent) End(ctx context.Context, outcome Outcome, e Event) error {
+	if outcome == "" {
+		return errors.New("audit: a result needs an outcome")
+	}
+	e.Outcome = outcome
+	if e.Type == "" {
+		e.Type = i.typ
+	}
+	if i.ended.Swap(true) {
+		return errors.New("audit: the intent has ended before")
+	}
+	_, err := i.log.add(context.WithoutCancel(ctx), phaseResult, newRecordID(), i.id, e, false)
+	return err
+}
+
+// Checkpoint signs and returns the size and root of the log, all records that
+// were acknowledged before the call included. Its form is
+// https://c2sp.org/tlog-checkpoint. Kept where the writer of the log cannot
+// reach, it shows later that none of them was changed or cut off.
+func (l *Log) Checkpoint(ctx context.Context) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	b, err := l.requestCheckpoint()
+	if err != nil {
+		return nil, err
+	}
+	if err := b.wait(ctx); err != nil {
+		return nil, err
+	}
+	return b.checkpoint, nil
+}
+
+// WriteTo writes the records that are on disk to w, in the form that [Verify]
+// reads. It implements [io.WriterTo].
+func (l *Log) WriteTo(w io.Writer) (int64, error) {
+	l.mu.Lock()
+	size, closed := l.size, l.closed
+	l.mu.Unlock()
+	if closed && !l.inline {
+		return 0, ErrClosed
+	}
+	n, err := io.Copy(w, io.NewSectionReader(l.store, 0, size))
+	if err != nil {
+		return n, fmt.Errorf("audit: copying the log: %v", err)
+	}
+	return n, nil
+}
+
+// Close writes what is pending and a last checkpoint, and releases the file. It
+// returns the error that made the log fail, if one did.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil
+	}
+	l.closed = true
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	final := l.batch()
+	final.sign = true
+	final.setUrgent()
+	l.unlockAndCommit()
+	<-final.done
+	if err := l.store.close(); err != nil && final.err == nil {
+		return fmt.Errorf("audit: closing the log: %v", err)
+	}
+	return final.err
+}
