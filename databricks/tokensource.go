@@ -1,0 +1,131 @@
+package databricks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/lakekey/lakekey/internal/refresh"
+	"github.com/lakekey/lakekey/internal/secret"
+	"github.com/lakekey/lakekey/oidc"
+)
+
+// TokenSource yields access tokens for one host on behalf of one session. One
+// session may have many, one for each host; none of them asks for a touch.
+type TokenSource struct {
+	session   Session
+	config    Config
+	agent     string
+	exchanger *oidc.Exchanger
+	cache     *refresh.Cache[*credential]
+
+	// audience is what the host's discovery said. Only mint uses it, and the
+	// cache runs one mint at a time.
+	audience string
+
+	mu     sync.Mutex
+	issued [2]*credential // the newest and the one before it
+}
+
+// credential is a token with the header that carries it. It is immutable.
+type credential struct {
+	token         *oidc.Token
+	authorization secret.Value
+}
+
+var errClosed = errors.New("databricks: the token source is closed")
+
+// NewTokenSource returns a source that has fetched nothing yet: the first caller
+// who needs a token causes the first exchange.
+func NewTokenSource(session Session, config Config) (*TokenSource, error) {
+	if session == nil {
+		return nil, errors.New("databricks: NewTokenSource needs a session")
+	}
+	config, err := config.resolve()
+	if err != nil {
+		return nil, err
+	}
+	exchanger, err := oidc.NewExchanger(config.tokenEndpoint(), oidc.ExchangerOptions{
+		HTTPClient: config.HTTPClient,
+		Now:        config.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("preparing the exchange with %s: %w", config.Host, err)
+	}
+	s := &TokenSource{session: session, config: config, agent: userAgent(session.ID()), exchanger: exchanger}
+	s.cache = refresh.New(s.mint, refresh.Options{Now: config.Now, Skew: skew})
+	return s, nil
+}
+
+// skew is how long before its end a token is no longer handed out: Databricks
+// tools refuse one that expires within 30 s, and a request takes time as well.
+func skew(lifetime time.Duration) time.Duration { return max(time.Minute, lifetime/10) }
+
+// Host is the host in its normal form, such as https://dbc-….cloud.databricks.com.
+func (s *TokenSource) Host() string { return s.config.Host }
+
+// Token returns an access token that is good for a while: from memory, or by one
+// exchange that all callers at that moment share. It returns ctx's error when ctx
+// ends first, an error that wraps *[oidc.LoginRequiredError] when the session has
+// ended, and one that wraps *[oidc.ExchangeError] when the host refused. The
+// token must not be changed.
+func (s *TokenSource) Token(ctx context.Context) (*oidc.Token, error) {
+	c, err := s.credential(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.token, nil
+}
+
+// Authenticate puts an access token into r's Authorization header. It uses r's
+// context and returns what [TokenSource.Token] returns.
+func (s *TokenSource) Authenticate(r *http.Request) error {
+	c, err := s.credential(r.Context())
+	if err != nil {
+		return err
+	}
+	setAuthorization(r.Header, c.authorization.Reveal())
+	return nil
+}
+
+// Invalidate forgets token if it is the one in memory, because an API answered
+// 401 to it; the next caller causes an exchange. A token that is no longer in
+// memory, as when several calls failed with it at once, invalidates nothing, and
+// a host that refuses every token is not asked for a new one each time.
+func (s *TokenSource) Invalidate(token secret.Value) {
+	s.cache.Invalidate(func(c *credential) bool { return c.token.Value.Equal(token) })
+}
+
+// Close forgets the token. Every later call returns an error.
+func (s *TokenSource) Close() { s.cache.Close(errClosed) }
+
+func (s *TokenSource) credential(ctx context.Context) (*credential, error) {
+	return s.cache.Value(ctx)
+}
+
+// remember notes that c was handed out.
+func (s *TokenSource) remember(c *credential) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.issued = [2]*credential{c, s.issued[0]}
+}
+
+// recall returns the credential that carried authorization, if it is one of the
+// two newest, else nil.
+func (s *TokenSource) recall(authorization string) *credential {
+	if authorization == "" {
+		return nil
+	}
+	presented := secret.New(authorization)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.issued {
+		if c != nil && c.authorization.Equal(presented) {
+			return c
+		}
+	}
+	return nil
+}
