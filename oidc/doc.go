@@ -1,0 +1,48 @@
+// Package oidc turns a touch of a security key into a session, and a session
+// into tokens.
+//
+// # Start here
+//
+// [Discover] reads what an issuer says about itself. [SignIn] signs in there with
+// a security key: the one call of this package that may wake a key. The
+// [*Session] it returns yields ID tokens for any audience the issuer allows, by
+// [Session.IDToken], until its hard end. [Exchanger] trades an ID token for a
+// token of a system that trusts the issuer, such as Databricks (RFC 8693).
+//
+// # Guarantees
+//
+//   - Touch discipline. Only SignIn calls [Key.Get]: on the caller's goroutine,
+//     under the caller's context. Everything else fails with
+//     [*LoginRequiredError], which says why and what to run.
+//   - What was asked for is checked. An ID token counts only after the algorithm
+//     that Session.IDToken and SignIn share, over go-oidc, which checks
+//     signature, issuer, audience and expiry and nothing else: algorithm from our
+//     list (never from discovery), typ, no crit, exactly one audience, azp, sub,
+//     iat and lifetime within reason, auth_time no older than the touch, acr
+//     equal to what was asked, at_hash, no JSON member twice, at most 64 KiB.
+//   - A refresh continues the session and changes nothing about it: subject, sid,
+//     auth_time and acr of every later token equal those of the first.
+//   - The session is bound to a P-256 key made for it in memory (DPoP, RFC 9449):
+//     a refresh token that leaks is of no use without it.
+//   - Endpoints are pinned. All that discovery names must share the issuer's
+//     origin; a POST follows no redirect, a GET none that leaves the origin; https
+//     is required except on loopback.
+//   - Everything remote is bounded in size and time. An issuer that fails is left
+//     alone for a while, and says so once instead of once per caller. Tokens under
+//     unknown keys cause at most one fetch of the key set in 30 s, beyond the one
+//     in 15 min after which a key that the issuer withdrew is forgotten.
+//   - Tokens do not print: they are held as secret values, and no error repeats
+//     what a server answered except its error code and a cleaned description.
+//
+// # Non-goals
+//
+// SignIn speaks the authorization challenge endpoint of OAuth 2.0 for
+// First-Party Applications (draft-ietf-oauth-first-party-apps), which lakekey's
+// own issuer offers. Nothing is kept on disk.
+//
+// # Concurrency
+//
+// Provider, Session and Exchanger are safe for concurrent use. Any number of
+// callers share one refresh; each waits under its own context, and the refresh
+// belongs to none of them.
+package oidc

@@ -1,0 +1,312 @@
+package oidc
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	gooidc "github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/lakekey/lakekey/internal/secret"
+)
+
+const (
+	maxIDToken = 64 << 10
+	// leeway is how far the issuer's clock and ours may be apart. It is not
+	// granted to exp.
+	leeway = time.Minute
+	// maxTokenAge is how old a token may be that was issued just now.
+	maxTokenAge = 10 * time.Minute
+	// maxLifetime is longer than any session.
+	maxLifetime = 24 * time.Hour
+)
+
+// IDToken is a verified ID token. Treat it as read-only: callers share it.
+type IDToken struct {
+	Value    secret.Value // the token itself
+	Issuer   string
+	Audience string // whom it is for
+	Subject  string // who signed in
+	ID       string // jti; may be empty
+	Session  string // sid
+
+	ACR      string    // how: phr or phrh, see SignInRequest.ACR
+	AMR      []string  // with what
+	AuthTime time.Time // when the key was touched; refreshing never moves it
+	IssuedAt time.Time
+	Expires  time.Time
+
+	sessionEnds time.Time // session_expiry; zero if the token does not say
+}
+
+// expectation is what an ID token must say to be the one we asked for.
+type expectation struct {
+	audience    string
+	clientID    string
+	acr         []string  // one of these, exactly
+	authAfter   time.Time // no authentication before this counts
+	accessToken secret.Value
+
+	// The rest continues a session; zero for its first token.
+	subject  string
+	session  string
+	authTime time.Time
+}
+
+// verify is the one way to an IDToken.
+func (p *Provider) verify(ctx context.Context, raw secret.Value, want expectation) (*IDToken, error) {
+	if len(raw.Reveal()) > maxIDToken {
+		return nil, refuse("size", "longer than %d KiB", maxIDToken>>10)
+	}
+	if err := checkHeader(raw.Reveal()); err != nil {
+		return nil, err
+	}
+	signature := &signatureCheck{keys: p.keys}
+	verifier := gooidc.NewVerifier(p.issuer, signature, &gooidc.Config{
+		ClientID:             want.audience,
+		SupportedSigningAlgs: algorithmNames(),
+		Now:                  p.now,
+	})
+	_, err := verifier.Verify(ctx, raw.Reveal())
+	if signature.err != nil {
+		return nil, signature.err
+	}
+	if signature.payload == nil {
+		return nil, refuse("format", "not a signed JWT")
+	}
+	// Ours come first because they name the claim; go-oidc's verdict stands in
+	// any case.
+	token, ours := p.checkClaims(signature.payload, want)
+	if ours != nil {
+		return nil, ours
+	}
+	if err != nil {
+		return nil, refuse("format", "%s", clean(err.Error(), raw.Reveal()))
+	}
+	token.Value = raw
+	return token, nil
+}
+
+// signatureCheck is the key set that go-oidc asks, for one token. It keeps what
+// it answered, because go-oidc returns the reason as text.
+type signatureCheck struct {
+	keys    *keySet
+	payload []byte
+	err     error
+}
+
+// VerifySignature implements the KeySet of go-oidc.
+func (s *signatureCheck) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
+	jws, err := jose.ParseSignedCompact(jwt, algorithms)
+	if err != nil {
+		s.err = refuse("format", "not a signed JWT")
+		return nil, s.err
+	}
+	s.payload, s.err = s.keys.verify(ctx, jws)
+	return s.payload, s.err
+}
+
+func algorithmNames() []string {
+	names := make([]string, len(algorithms))
+	for i, a := range algorithms {
+		names[i] = string(a)
+	}
+	return names
+}
+
+// checkHeader checks what decides how the rest is read.
+func checkHeader(raw string) error {
+	encoded, _, ok := strings.Cut(raw, ".")
+	header, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
+	if !ok || err != nil {
+		return refuse("format", "not a signed JWT")
+	}
+	m, err := parseObject(header)
+	if err != nil {
+		return refuse("format", "header: %v", err)
+	}
+	alg, err := m.text("alg")
+	if err != nil || alg != string(jose.ES256) && alg != string(jose.RS256) {
+		return refuse("alg", "%.40q is not ES256 or RS256", clean(alg))
+	}
+	// A logout token and an access token are signed by the same keys and can have
+	// the same claims; typ is what tells them apart, RFC 8725 §3.11.
+	// https://www.rfc-editor.org/rfc/rfc8725#section-3.11
+	if typ, err := m.optional("typ"); err != nil || typ != "" && !strings.EqualFold(typ, "JWT") {
+		return refuse("typ", "%.40q is not an ID token", clean(typ))
+	}
+	// go-jose understands crit b64, which changes what is signed.
+	if m.has("crit") {
+		return refuse("crit", "no extension is expected in an ID token")
+	}
+	return nil
+}
+
+// registered are the claims we read. A member that differs from one only by case
+// is theirs to some readers (encoding/json) and not to others.
+var registered = []string{"iss", "sub", "aud", "azp", "exp", "iat", "nbf", "jti", "sid", "auth_time", "acr", "amr", "at_hash", "session_expiry"}
+
+// checkClaims checks a payload whose signature is good.
+func (p *Provider) checkClaims(payload []byte, want expectation) (*IDToken, error) {
+	m, err := parseObject(payload)
+	if err != nil {
+		return nil, refuse("format", "%v", err)
+	}
+	for name := range m {
+		for _, known := range registered {
+			if name != known && strings.EqualFold(name, known) {
+				return nil, refuse(known, "written in another case")
+			}
+		}
+	}
+	t := &IDToken{Audience: want.audience}
+	r := claimReader{members: m}
+	t.Issuer = r.text("iss")
+	t.Subject = r.text("sub")
+	t.ID = r.optional("jti")
+	t.Session = r.optional("sid")
+	t.ACR = r.text("acr")
+	t.AMR = r.list("amr")
+	t.IssuedAt = r.time("iat")
+	t.Expires = r.time("exp")
+	t.AuthTime = r.time("auth_time")
+	azp, atHash := r.optional("azp"), r.optional("at_hash")
+	notBefore, ends := r.optionalTime("nbf"), r.optionalTime("session_expiry")
+	if r.err != nil {
+		return nil, r.err
+	}
+	t.sessionEnds = ends
+
+	now := p.now()
+	switch {
+	case t.Issuer != p.issuer:
+		return nil, refuse("iss", "issued by %.200q", clean(t.Issuer))
+	case !onlyAudience(m["aud"], want.audience):
+		// One audience per token: a second one could use it as we do.
+		return nil, refuse("aud", "it is not for %q alone", want.audience)
+	case azp != want.clientID && (azp != "" || want.audience != want.clientID):
+		return nil, refuse("azp", "%.80q is not this client, %q", clean(azp), want.clientID)
+	case t.Subject == "" || len(t.Subject) > 255 || strings.ContainsFunc(t.Subject, control):
+		// OpenID Connect Core 1.0 §2: at most 255 characters.
+		return nil, refuse("sub", "not the name of anyone")
+	case !now.Before(t.Expires):
+		return nil, refuse("exp", "it expired at %s; here it is %s", stamp(t.Expires), stamp(now))
+	case t.IssuedAt.After(now.Add(leeway)):
+		return nil, refuse("iat", "issued at %s; here it is %s: compare the clocks", stamp(t.IssuedAt), stamp(now))
+	case t.IssuedAt.Before(now.Add(-maxTokenAge)):
+		return nil, refuse("iat", "issued at %s, long before it was asked for; here it is %s", stamp(t.IssuedAt), stamp(now))
+	case notBefore.After(now.Add(leeway)):
+		return nil, refuse("nbf", "not before %s; here it is %s", stamp(notBefore), stamp(now))
+	case t.Expires.After(now.Add(maxLifetime)):
+		return nil, refuse("exp", "it lives until %s", stamp(t.Expires))
+	case t.AuthTime.After(now.Add(leeway)):
+		return nil, refuse("auth_time", "%s; here it is %s: compare the clocks", stamp(t.AuthTime), stamp(now))
+	case t.AuthTime.Before(want.authAfter.Add(-leeway)):
+		return nil, refuse("auth_time", "the key was touched at %s, not now", stamp(t.AuthTime))
+	case !oneOf(want.acr, t.ACR):
+		// acr_values is a wish that an issuer may ignore without a word (OpenID
+		// Connect Core 1.0 §3.1.2.1), so what came back is compared exactly.
+		// https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
+		return nil, refuse("acr", "%.80q, asked for %q", clean(t.ACR), strings.Join(want.acr, " or "))
+	case atHash != "" && !matchesHash(want.accessToken, atHash):
+		return nil, refuse("at_hash", "it belongs to another access token")
+	}
+
+	// OpenID Connect Core 1.0 §12.2: a refreshed token is for the same person
+	// and keeps the time of the original authentication.
+	// https://openid.net/specs/openid-connect-core-1_0.html#RefreshTokenResponse
+	switch {
+	case want.subject == "":
+	case t.Subject != want.subject:
+		return nil, refuse("sub", "the session is another person's")
+	case t.Session != want.session:
+		return nil, refuse("sid", "it belongs to another session")
+	case !t.AuthTime.Equal(want.authTime):
+		return nil, refuse("auth_time", "it moved from %s to %s without a touch", stamp(want.authTime), stamp(t.AuthTime))
+	}
+	return t, nil
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func control(r rune) bool { return r < 0x20 || r == 0x7f }
+
+func oneOf(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}
+
+// onlyAudience reports whether aud is the string want, or a list of it alone.
+func onlyAudience(aud json.RawMessage, want string) bool {
+	var one string
+	if json.Unmarshal(aud, &one) == nil {
+		return one == want && want != ""
+	}
+	var list []string
+	return json.Unmarshal(aud, &list) == nil && len(list) == 1 && list[0] == want && want != ""
+}
+
+// matchesHash checks at_hash, OpenID Connect Core 1.0 §3.1.3.6: the left half of
+// the hash that the algorithm uses, which is SHA-256 for both of ours.
+// https://openid.net/specs/openid-connect-core-1_0.html#CodeIDToken
+func matchesHash(accessToken secret.Value, hash string) bool {
+	sum := sha256.Sum256([]byte(accessToken.Reveal()))
+	want := base64.RawURLEncoding.EncodeToString(sum[:sha256.Size/2])
+	return !accessToken.IsZero() && subtle.ConstantTimeCompare([]byte(want), []byte(hash)) == 1
+}
+
+// claimReader reads claims and keeps the first error.
+type claimReader struct {
+	members members
+	err     error
+}
+
+func (r *claimReader) keep(claim string, err error) {
+	if err != nil && r.err == nil {
+		r.err = refuse(claim, "%v", err)
+	}
+}
+
+func (r *claimReader) text(claim string) string {
+	s, err := r.members.text(claim)
+	r.keep(claim, err)
+	return s
+}
+
+func (r *claimReader) optional(claim string) string {
+	s, err := r.members.optional(claim)
+	r.keep(claim, err)
+	return s
+}
+
+func (r *claimReader) list(claim string) []string {
+	l, err := r.members.texts(claim)
+	r.keep(claim, err)
+	return l
+}
+
+func (r *claimReader) time(claim string) time.Time {
+	n, err := r.members.seconds(claim, false)
+	if err == nil && n <= 0 {
+		err = errors.New("not a time")
+	}
+	r.keep(claim, err)
+	return time.Unix(n, 0)
+}
+
+func (r *claimReader) optionalTime(claim string) time.Time {
+	if !r.members.has(claim) {
+		return time.Time{}
+	}
+	return r.time(claim)
+}

@@ -1,0 +1,324 @@
+package oidc
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/lakekey/lakekey/internal/secret"
+)
+
+// Key answers WebAuthn challenges: it wakes a security key and waits for a touch.
+// authenticator.Client is one.
+//
+// Get takes the origin it signs for and PublicKeyCredentialRequestOptionsJSON,
+// and returns AuthenticationResponseJSON (WebAuthn Level 3). It must return soon
+// after ctx is done.
+type Key interface {
+	Get(ctx context.Context, origin string, options []byte) ([]byte, error)
+}
+
+// SignInRequest says who asks and for what.
+type SignInRequest struct {
+	ClientID string // required: under which name the issuer knows this program
+	Audience string // required: whom the first ID token is for
+
+	// LoginHint is the user name to sign in as. Empty: the key says who, which
+	// needs a discoverable credential.
+	LoginHint string
+
+	// ACR is what the ID token must prove about the sign-in, compared exactly:
+	// "phr", phishing-resistant, or "phrh", with a key protected by hardware, see
+	// https://openid.net/specs/openid-connect-eap-acr-values-1_0.html. Empty:
+	// either of the two. Nothing weaker is ever accepted.
+	ACR string
+
+	// LoginCommand goes into LoginRequiredError.Command: what a person is to run
+	// when the session is over.
+	LoginCommand string
+}
+
+// The two values of OpenID Connect EAP ACR Values 1.0.
+var phishingResistant = []string{"phr", "phrh"}
+
+func (r SignInRequest) acceptable() ([]string, error) {
+	switch {
+	case r.ClientID == "":
+		return nil, errors.New("oidc: SignInRequest.ClientID is empty: under which name does the issuer know this program?")
+	case r.Audience == "":
+		return nil, errors.New("oidc: SignInRequest.Audience is empty: whom is the ID token for?")
+	case r.ACR == "":
+		return phishingResistant, nil
+	case !oneOf(phishingResistant, r.ACR):
+		return nil, fmt.Errorf("oidc: SignInRequest.ACR %q is not phr or phrh", r.ACR)
+	}
+	return []string{r.ACR}, nil
+}
+
+// SignIn signs in with a security key and starts a session. It calls key.Get
+// once, on this goroutine and under ctx, with the origin of the issuer; nothing
+// else in this package ever does.
+//
+// It returns the key's error as it is in the chain, [*ExchangeError] if the issuer
+// refuses, [*IDTokenError] if what the issuer gave is not what was asked for, and
+// ctx's error.
+func SignIn(ctx context.Context, p *Provider, key Key, r SignInRequest) (*Session, error) {
+	acr, err := r.acceptable()
+	if err != nil {
+		return nil, err
+	}
+	if p.endpoints.challenge == "" || p.endpoints.token == "" {
+		return nil, fmt.Errorf("oidc: %s offers no sign-in by security key: its discovery document lacks authorization_challenge_endpoint or token_endpoint", p.issuer)
+	}
+	proofs, err := newProver()
+	if err != nil {
+		return nil, err
+	}
+	f := &signIn{provider: p, request: r, prover: proofs, verifier: secret.New(random(32)), started: p.now()}
+	code, err := f.authorize(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	form := url.Values{
+		"grant_type":    {"authorization_code"},
+		"client_id":     {r.ClientID},
+		"audience":      {r.Audience},
+		"code":          {code.Reveal()},
+		"code_verifier": {f.verifier.Reveal()},
+	}
+	g, err := p.grant(ctx, proofs, form)
+	if err != nil {
+		return nil, err
+	}
+	token, err := p.verify(ctx, g.idToken, expectation{
+		audience: r.Audience, clientID: r.ClientID, acr: acr, authAfter: f.started, accessToken: g.accessToken,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return newSession(p, r, proofs, g, token)
+}
+
+// signIn is one sign-in under way.
+type signIn struct {
+	provider *Provider
+	request  SignInRequest
+	prover   *prover
+	verifier secret.Value // PKCE, RFC 7636
+	started  time.Time
+}
+
+// authorize gets a challenge, has the key answer it, and returns the code that
+// the issuer gives for the answer.
+// https://datatracker.ietf.org/doc/draft-ietf-oauth-first-party-apps/
+func (f *signIn) authorize(ctx context.Context, key Key) (secret.Value, error) {
+	sum := sha256.Sum256([]byte(f.verifier.Reveal()))
+	form := url.Values{
+		"client_id":             {f.request.ClientID},
+		"scope":                 {"openid"},
+		"audience":              {f.request.Audience},
+		"code_challenge":        {base64.RawURLEncoding.EncodeToString(sum[:])},
+		"code_challenge_method": {"S256"},
+		"dpop_jkt":              {f.prover.thumbprint},
+	}
+	if f.request.LoginHint != "" {
+		form.Set("login_hint", f.request.LoginHint)
+	}
+	if f.request.ACR != "" {
+		form.Set("acr_values", f.request.ACR)
+	}
+	c, err := f.challenge(ctx, form)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	response, err := f.touch(ctx, key, c)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	return f.redeem(ctx, url.Values{
+		"client_id":         {f.request.ClientID},
+		"auth_session":      {c.session.Reveal()},
+		"webauthn_response": {string(response)},
+	})
+}
+
+// challenge is what the issuer wants a key to answer.
+type challenge struct {
+	session secret.Value
+	options []byte        // PublicKeyCredentialRequestOptionsJSON
+	lives   time.Duration // zero: not said
+}
+
+const challengeEndpoint = "authorization challenge"
+
+func (f *signIn) challenge(ctx context.Context, form url.Values) (*challenge, error) {
+	a, err := f.provider.wire.post(ctx, f.provider.endpoints.challenge, form, nil)
+	if err != nil {
+		return nil, sealed(ctx, "asking the issuer for a challenge", err)
+	}
+	c, err := parseChallenge(a.body)
+	if a.status < 400 || a.status > 499 || errors.Is(err, errNoChallenge) {
+		return nil, a.failure(challengeEndpoint, form, f.provider.now())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("oidc: the issuer's challenge: %v", err)
+	}
+	return c, nil
+}
+
+var errNoChallenge = errors.New("no challenge")
+
+// parseChallenge reads the error response that asks for more: error
+// insufficient_authorization with auth_session and, of ours, webauthn.
+func parseChallenge(body []byte) (*challenge, error) {
+	m, err := parseObject(body)
+	if err != nil {
+		return nil, err
+	}
+	if code, err := m.text("error"); err != nil || code != "insufficient_authorization" {
+		return nil, errNoChallenge
+	}
+	session, err := m.text("auth_session")
+	if err != nil || session == "" {
+		return nil, errors.New("it has no auth_session")
+	}
+	options := bytes.TrimSpace(m["webauthn"])
+	if !m.has("webauthn") || options[0] != '{' {
+		return nil, errors.New("it has no WebAuthn options: the issuer wants something else than a security key")
+	}
+	c := &challenge{session: secret.New(session), options: options}
+	if m.has("expires_in") {
+		n, err := m.seconds("expires_in", true)
+		if err != nil || n <= 0 {
+			return nil, errors.New("expires_in is not a time to live")
+		}
+		c.lives = time.Duration(min(n, 3600)) * time.Second
+	}
+	return c, nil
+}
+
+// touch is the one place that wakes a key. A challenge that has run out cannot be
+// answered, so the key does not blink for longer than it lives.
+func (f *signIn) touch(ctx context.Context, key Key, c *challenge) ([]byte, error) {
+	within := ctx
+	if c.lives > 0 {
+		var cancel context.CancelFunc
+		within, cancel = context.WithTimeout(ctx, c.lives)
+		defer cancel()
+	}
+	response, err := key.Get(within, f.provider.origin, c.options)
+	if err != nil && ctx.Err() == nil && within.Err() != nil {
+		return nil, fmt.Errorf("oidc: the key was not touched within %s: sign in again", c.lives)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("oidc: answering the issuer's challenge with the key: %w", err)
+	}
+	return response, nil
+}
+
+func (f *signIn) redeem(ctx context.Context, form url.Values) (secret.Value, error) {
+	a, err := f.provider.wire.post(ctx, f.provider.endpoints.challenge, form, nil)
+	if err != nil {
+		return secret.Value{}, sealed(ctx, "sending the key's answer to the issuer", err)
+	}
+	if a.status != http.StatusOK {
+		return secret.Value{}, a.failure(challengeEndpoint, form, f.provider.now())
+	}
+	m, err := parseObject(a.body)
+	if err != nil {
+		return secret.Value{}, fmt.Errorf("oidc: the issuer's answer to the key's: %v", err)
+	}
+	code, err := m.text("authorization_code")
+	if err != nil || code == "" {
+		return secret.Value{}, errors.New("oidc: the issuer took the key's answer and gave no authorization_code")
+	}
+	return secret.New(code), nil
+}
+
+// grant is what the token endpoint gave.
+type grant struct {
+	idToken, accessToken, refreshToken secret.Value
+
+	sessionID   string
+	sessionEnds time.Time // zero: not said
+}
+
+const tokenEndpoint = "token"
+
+// grant asks the token endpoint, proving possession of the session's key. A
+// server that wants its nonce in the proof is answered once, RFC 9449 §8.
+func (p *Provider) grant(ctx context.Context, proofs *prover, form url.Values) (*grant, error) {
+	var asked time.Time
+	send := func() (*answer, error) {
+		asked = p.now()
+		header, err := proofs.proof(http.MethodPost, p.endpoints.token, asked)
+		if err != nil {
+			return nil, err
+		}
+		return p.wire.post(ctx, p.endpoints.token, form, header)
+	}
+	try := send
+	if form.Get("grant_type") == "refresh_token" { // a code is good for one try
+		try = func() (*answer, error) { return patient(ctx, p.now, send) }
+	}
+	a, err := try()
+	if err == nil && proofs.learn(a.header) && a.status != http.StatusOK && a.failure(tokenEndpoint, form, asked).Code == "use_dpop_nonce" {
+		a, err = try()
+	}
+	if err != nil {
+		return nil, sealed(ctx, "asking the issuer for a token", err)
+	}
+	if a.status != http.StatusOK {
+		return nil, a.failure(tokenEndpoint, form, p.now())
+	}
+	g, err := parseGrant(a.body, asked)
+	if err != nil {
+		return nil, fmt.Errorf("oidc: the issuer's token response: %v", err)
+	}
+	return g, nil
+}
+
+// sessionID is what may stand in a User-Agent and in a log.
+var sessionID = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
+
+func parseGrant(body []byte, asked time.Time) (*grant, error) {
+	m, err := parseObject(body)
+	if err != nil {
+		return nil, err
+	}
+	// RFC 9449 §5: with any other type, the tokens are not bound to our key.
+	// https://www.rfc-editor.org/rfc/rfc9449#section-5
+	if kind, err := m.text("token_type"); err != nil || !strings.EqualFold(kind, "DPoP") {
+		return nil, errors.New("token_type is not DPoP: the session would not be bound to its key")
+	}
+	g := &grant{}
+	for name, to := range map[string]*secret.Value{"id_token": &g.idToken, "access_token": &g.accessToken, "refresh_token": &g.refreshToken} {
+		text, err := m.optional(name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %v", name, err)
+		}
+		*to = secret.New(text)
+	}
+	if g.idToken.IsZero() {
+		return nil, errors.New("it holds no id_token")
+	}
+	if g.sessionID, err = m.optional("session_id"); err != nil || g.sessionID != "" && !sessionID.MatchString(g.sessionID) {
+		return nil, errors.New("session_id is not one")
+	}
+	if m.has("session_expires_in") {
+		n, err := m.seconds("session_expires_in", true)
+		if err != nil || n <= 0 {
+			return nil, errors.New("session_expires_in is not a time to live")
+		}
+		g.sessionEnds = asked.Add(time.Duration(min(n, 366*24*3600)) * time.Second)
+	}
+	return g, nil
+}
