@@ -73,7 +73,7 @@ func (l *Log) add(ctx context.Context, phase string, id, intent recordID, e Even
 		return nil, l.failed
 	}
 
-	at := l.now().UTC()
+	at := l.now().UTC().Round(0) // the wall clock alone: it is what the record holds
 	if at.Before(l.last) {
 		at = l.last
 	}

@@ -74,8 +74,8 @@ func (l *Log) resume(s *fileStore) error {
 	if err != nil {
 		return err
 	}
-	v := newVerification(signed)
-	if err := v.run(io.NewSectionReader(s.f, 0, info.Size())); err != nil {
+	v := newVerification(io.NewSectionReader(s.f, 0, info.Size()), signed)
+	if err := v.run(); err != nil {
 		return err
 	}
 	if err := s.settle(v); err != nil {
@@ -95,7 +95,7 @@ func (l *Log) lastCheckpoint(path string, size int64) ([]checkpoint, error) {
 	msg, err := readCheckpoint(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && size == 0:
-		return nil, nil
+		return nil, l.checkSigner()
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &TamperError{Kind: Unsigned, Detail: checkpointPath(path) + " is missing"}
 	case err != nil:
@@ -119,6 +119,24 @@ func (l *Log) lastCheckpoint(path string, size int64) ([]checkpoint, error) {
 		return nil, &TamperError{Kind: Unsigned, Detail: checkpointPath(path) + " is not signed by the key of this log"}
 	}
 	return []checkpoint{c}, nil
+}
+
+// checkSigner makes sure that the log can be opened again: a checkpoint is
+// recognised by signing it once more.
+func (l *Log) checkSigner() error {
+	empty := checkpoint{origin: l.signer.Name(), root: (&tree{}).root()}
+	one, err := empty.sign(l.signer)
+	if err != nil {
+		return err
+	}
+	two, err := empty.sign(l.signer)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(one, two) {
+		return errors.New("audit: the signer signs the same text in different ways; a log needs one that does not, such as Ed25519")
+	}
+	return nil
 }
 
 // recordRecovery writes the record of a recovery, also of one that a second
@@ -194,7 +212,7 @@ func (s *fileStore) append(p []byte) error {
 
 func (s *fileStore) replaceCheckpoint(msg []byte) error {
 	tmp := checkpointPath(s.path) + ".tmp"
-	if err := writeFile(tmp, os.O_TRUNC, msg); err != nil {
+	if err := writeFile(tmp, os.O_TRUNC, bytes.NewReader(msg)); err != nil {
 		return err
 	}
 	if err := os.Rename(tmp, checkpointPath(s.path)); err != nil {
@@ -206,10 +224,7 @@ func (s *fileStore) replaceCheckpoint(msg []byte) error {
 // settle makes the file end with its last whole record, and makes that durable.
 func (s *fileStore) settle(v *verification) error {
 	if v.unfinished > 0 {
-		torn := make([]byte, min(v.unfinished, 16<<20))
-		if _, err := s.f.ReadAt(torn, v.offset); err != nil {
-			return err
-		}
+		torn := io.NewSectionReader(s.f, v.offset, v.unfinished)
 		// First a copy, durably: the next opening finds it and records it even
 		// if this one gets no further.
 		if err := writeFile(tornPath(s.path, v.tree.size+1), os.O_APPEND, torn); err != nil {
@@ -240,12 +255,12 @@ func (s *fileStore) settle(v *verification) error {
 	return s.f.Sync()
 }
 
-func writeFile(path string, flag int, b []byte) error {
+func writeFile(path string, flag int, r io.Reader) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|flag, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(b)
+	_, err = io.Copy(f, r)
 	if err == nil {
 		err = f.Sync()
 	}

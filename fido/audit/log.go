@@ -148,6 +148,9 @@ func (i *Intent) End(ctx context.Context, outcome Outcome, e Event) error {
 		return errors.New("audit: the intent has ended before")
 	}
 	_, err := i.log.add(context.WithoutCancel(ctx), phaseResult, newRecordID(), i.id, e, false)
+	if err != nil {
+		i.ended.Store(false) // nothing was recorded: the caller may mend the event
+	}
 	return err
 }
 

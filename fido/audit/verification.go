@@ -3,6 +3,7 @@ package audit
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -40,14 +41,14 @@ type verification struct {
 	unfinished int64 // bytes behind the last record
 }
 
-func newVerification(cps []checkpoint) *verification {
-	return &verification{checkpoints: cps, open: map[recordID]OpenIntent{}}
+// newVerification begins a walk through log. The checkpoints are sorted by size.
+func newVerification(log io.Reader, cps []checkpoint) *verification {
+	return &verification{in: bufio.NewReaderSize(log, maxLine+1), checkpoints: cps, open: map[recordID]OpenIntent{}}
 }
 
 // run walks through the log. A failing reader is an error, anything in the
 // bytes that was not written there is a *TamperError.
-func (v *verification) run(log io.Reader) error {
-	v.in = bufio.NewReaderSize(log, maxLine+1)
+func (v *verification) run() error {
 	if err := v.compare(); err != nil {
 		return err
 	}
@@ -60,14 +61,14 @@ func (v *verification) run(log io.Reader) error {
 				continue
 			}
 			if errors.Is(err, errHole) {
-				return v.end(int64(len(line)))
+				return v.hole(int64(len(line)))
 			}
 			return err
 		case errors.Is(err, io.EOF):
 			return v.end(int64(len(line)))
 		case errors.Is(err, bufio.ErrBufferFull):
 			if bytes.IndexByte(line, 0) >= 0 {
-				return v.end(int64(len(line)))
+				return v.hole(int64(len(line)))
 			}
 			return v.here(Changed, "it is longer than a record can be")
 		default:
@@ -79,6 +80,15 @@ func (v *verification) run(log io.Reader) error {
 // errHole is a line with NUL bytes. No record holds one; they are what some
 // file systems leave of a write that lost its power.
 var errHole = errors.New("audit: a hole in the log")
+
+// hole deals with a line of which NUL bytes are part: an unfinished write, if
+// no checkpoint says that it was finished.
+func (v *verification) hole(seen int64) error {
+	if len(v.checkpoints) > 0 {
+		return v.here(Changed, "it has NUL bytes in it, and a signed checkpoint covers it")
+	}
+	return v.end(seen)
+}
 
 // end deals with what follows the last record: nothing, or seen bytes of it and
 // whatever else there is.
@@ -100,6 +110,9 @@ func (v *verification) end(seen int64) error {
 }
 
 func (v *verification) record(line []byte) error {
+	if len(line) == 0 {
+		return v.here(Inserted, "an empty line stands before it")
+	}
 	h, typ, err := parseRecord(line)
 	if err != nil {
 		if bytes.IndexByte(line, 0) >= 0 {
@@ -174,12 +187,7 @@ func (v *verification) report() *Report {
 	for _, o := range v.open {
 		r.OpenIntents = append(r.OpenIntents, o)
 	}
-	slices.SortFunc(r.OpenIntents, func(a, b OpenIntent) int {
-		if a.Record < b.Record {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(r.OpenIntents, func(a, b OpenIntent) int { return cmp.Compare(a.Record, b.Record) })
 	r.OpenIntents = r.OpenIntents[:min(len(r.OpenIntents), maxListed)]
 	return r
 }

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -67,9 +68,9 @@ func Verify(log io.Reader, key note.Verifier, o VerifyOptions) (*Report, error) 
 		}
 		cps = append(cps, c)
 	}
-	slices.SortStableFunc(cps, func(a, b checkpoint) int { return int(min(max(int64(a.size)-int64(b.size), -1), 1)) })
-	v := newVerification(cps)
-	if err := v.run(log); err != nil {
+	slices.SortStableFunc(cps, func(a, b checkpoint) int { return cmp.Compare(a.size, b.size) })
+	v := newVerification(log, cps)
+	if err := v.run(); err != nil {
 		return nil, err
 	}
 	return v.report(), nil
