@@ -23,7 +23,6 @@ type grant struct {
 	principal principal
 	scopes    scopeSet
 	expires   time.Time
-	account   bool // issued by the account's token endpoint
 }
 
 func hashToken(token string) tokenHash { return sha256.Sum256([]byte(token)) }

@@ -74,7 +74,7 @@ func (w *Workspace) exchange(a *answer, r *http.Request, account bool) {
 		a.oauthError(http.StatusBadRequest, "invalid_request", "subject_token expires within the second")
 		return
 	}
-	token, ok := w.issue(grant{principal: who, scopes: scopes, expires: now.Add(time.Duration(seconds) * time.Second), account: account})
+	token, ok := w.issue(grant{principal: who, scopes: scopes, expires: now.Add(time.Duration(seconds) * time.Second)})
 	if !ok {
 		a.Header().Set("Retry-After", "60")
 		a.oauthError(http.StatusServiceUnavailable, "temporarily_unavailable", "too many tokens are alive")
