@@ -1,0 +1,80 @@
+package authenticator
+
+import (
+	"context"
+	"fmt"
+)
+
+const (
+	requirementRequired    = "required"
+	requirementPreferred   = "preferred"
+	requirementDiscouraged = "discouraged"
+)
+
+// requirement returns what options ask for; a value that is missing or unknown is
+// the default (https://www.w3.org/TR/webauthn-3/#enum-userVerificationRequirement).
+func requirement(s, fallback string) string {
+	switch s {
+	case requirementRequired, requirementPreferred, requirementDiscouraged:
+		return s
+	default:
+		return fallback
+	}
+}
+
+// verification is how the user is going to be verified: by PIN, by the key itself,
+// or not at all.
+type verification struct{ pin, builtIn bool }
+
+// planVerification decides from what the relying party asked for and how the key is
+// set up. unprotected says that the key would run this operation without verifying
+// anyone although it could.
+func planVerification(info *Info, wanted string, unprotected bool) (verification, error) {
+	builtIn := info.Options["uv"]
+	// "noMcGaPermissionsWithClientPin": the PIN serves for other things only.
+	pin := info.Options["clientPin"] && !info.Options["noMcGaPermissionsWithClientPin"]
+	able := builtIn || pin
+	needed := wanted == requirementRequired || info.Options["alwaysUv"]
+	switch {
+	case needed && !able:
+		return verification{}, ErrPINNotSet
+	case needed, wanted == requirementPreferred && able, able && !unprotected:
+		return verification{builtIn: builtIn, pin: !builtIn}, nil
+	default:
+		return verification{}, nil
+	}
+}
+
+// askPIN gets the PIN from the person, who is told how many tries are left. It does
+// not ask where no PIN would be accepted. The caller overwrites the result.
+func (c *ceremony) askPIN(ctx context.Context, device Device, info *Info) ([]byte, error) {
+	if info.ForcePINChange {
+		return nil, statusPINPolicy
+	}
+	if c.ui == nil {
+		return nil, ErrPINRequired
+	}
+	state, err := device.PINRetries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if state.Retries == 0 {
+		return nil, &PINError{Retries: 0, Status: statusPINBlocked}
+	}
+	if state.PowerCycleNeeded {
+		return nil, &PINError{Retries: state.Retries, PowerCycleNeeded: true, Status: statusPINAuthBlocked}
+	}
+	minLength := info.MinPINLength
+	if minLength == 0 {
+		minLength = defaultMinPINLength
+	}
+	pin, err := c.ui.PIN(ctx, PINPrompt{RPID: c.rpID, Device: device.Descriptor(), Retries: state.Retries, MinLength: minLength})
+	if err != nil {
+		clear(pin)
+		return nil, fmt.Errorf("asking for the PIN: %w", err)
+	}
+	if len(pin) == 0 { // nil would read as: no PIN wanted
+		return nil, fmt.Errorf("asking for the PIN: %w", ErrPINRequired)
+	}
+	return pin, nil
+}
