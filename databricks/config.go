@@ -58,10 +58,10 @@ type Config struct {
 	// When it cannot be written there is no token. Nil keeps no record here.
 	Audit *audit.Log
 
-	// HTTPClient sends the exchange and reads the host's discovery document. Its
-	// redirects and cookies are not used. Nil is a client that honours
-	// HTTPS_PROXY and NO_PROXY; set one for a private certificate authority.
-	HTTPClient *http.Client
+	// Transport carries the exchange and the request for the host's discovery
+	// document. Nil is net/http's default, which honours HTTPS_PROXY and NO_PROXY;
+	// set one for a private certificate authority.
+	Transport http.RoundTripper
 
 	// Now is the clock. Nil is the machine's.
 	Now func() time.Time
@@ -104,8 +104,8 @@ func (c Config) resolve() (Config, error) {
 	if c.Audience == "" {
 		c.Audience = c.AccountID
 	}
-	if c.HTTPClient == nil {
-		c.HTTPClient = &http.Client{Transport: defaultTransport()}
+	if c.Transport == nil {
+		c.Transport = defaultTransport()
 	}
 	if c.Now == nil {
 		c.Now = time.Now

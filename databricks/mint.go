@@ -22,10 +22,6 @@ const lastCall = 30 * time.Second
 // access token of the host. The cache runs it on a goroutine of its own, which is
 // why nothing in it may wake a key.
 func (s *TokenSource) mint(ctx context.Context) (*credential, time.Time, error) {
-	end := s.session.Expires()
-	if left := end.Sub(s.config.Now()); left < lastCall {
-		return nil, time.Time{}, fmt.Errorf("taking a token for %s: %w", s.config.Host, &oidc.LoginRequiredError{Reason: "the session has ended"})
-	}
 	audience, err := s.tokenAudience(ctx)
 	if err != nil {
 		return nil, time.Time{}, err
@@ -33,6 +29,10 @@ func (s *TokenSource) mint(ctx context.Context) (*credential, time.Time, error) 
 	id, err := s.session.IDToken(ctx, audience)
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("taking an ID token for %s: %w", s.config.Host, err)
+	}
+	end := s.session.Expires()
+	if end.Sub(s.config.Now()) < lastCall {
+		return nil, time.Time{}, fmt.Errorf("taking a token for %s: %w", s.config.Host, &oidc.LoginRequiredError{Reason: "the session is about to end"})
 	}
 	token, err := s.exchange(ctx, id)
 	if err != nil {
@@ -87,7 +87,6 @@ func (s *TokenSource) exchange(ctx context.Context, id *oidc.IDToken) (*oidc.Tok
 		SubjectToken: id.Value,
 		ClientID:     s.config.ClientID,
 		Scopes:       s.config.Scopes,
-		UserAgent:    s.agent,
 	})
 	if intent != nil {
 		outcome := audit.OK

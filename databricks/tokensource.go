@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/lakekey/lakekey/internal/refresh"
 	"github.com/lakekey/lakekey/internal/secret"
@@ -48,21 +47,18 @@ func NewTokenSource(session Session, config Config) (*TokenSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	exchanger, err := oidc.NewExchanger(config.tokenEndpoint(), oidc.ExchangerOptions{
-		HTTPClient: config.HTTPClient,
-		Now:        config.Now,
+	s := &TokenSource{session: session, config: config, agent: userAgent(session.ID())}
+	s.exchanger, err = oidc.NewExchanger(config.tokenEndpoint(), oidc.ExchangerOptions{
+		Transport: config.Transport,
+		UserAgent: s.agent,
+		Now:       config.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the exchange with %s: %w", config.Host, err)
 	}
-	s := &TokenSource{session: session, config: config, agent: userAgent(session.ID()), exchanger: exchanger}
-	s.cache = refresh.New(s.mint, refresh.Options{Now: config.Now, Skew: skew})
+	s.cache = refresh.New(s.mint, refresh.Options{Now: config.Now})
 	return s, nil
 }
-
-// skew is how long before its end a token is no longer handed out: Databricks
-// tools refuse one that expires within 30 s, and a request takes time as well.
-func skew(lifetime time.Duration) time.Duration { return max(time.Minute, lifetime/10) }
 
 // Host is the host in its normal form, such as https://dbc-….cloud.databricks.com.
 func (s *TokenSource) Host() string { return s.config.Host }
@@ -99,7 +95,8 @@ func (s *TokenSource) Invalidate(token secret.Value) {
 	s.cache.Invalidate(func(c *credential) bool { return c.token.Value.Equal(token) })
 }
 
-// Close forgets the token. Every later call returns an error.
+// Close forgets the token. Every later call returns an error. Whoever ends a
+// session before its time closes its token sources, too: the host does not know.
 func (s *TokenSource) Close() { s.cache.Close(errClosed) }
 
 func (s *TokenSource) credential(ctx context.Context) (*credential, error) {

@@ -37,7 +37,7 @@ func (s *TokenSource) defaultAudience(ctx context.Context) (string, error) {
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", s.agent)
-	client := &http.Client{Transport: s.config.HTTPClient.Transport, CheckRedirect: sameOrigin(s.config.Host)}
+	client := &http.Client{Transport: s.config.Transport, CheckRedirect: sameOrigin(s.config.Host)}
 	resp, err := client.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {

@@ -100,7 +100,7 @@ func (s *Server) explain(rt route, err error) refusal {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return refusal{status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: rt.host + " or the identity provider is slow to answer; try again"}
 	case errors.As(err, &refused) && refused.Status < 500 && refused.Status != http.StatusTooManyRequests:
-		return refusal{status: http.StatusForbidden, Code: "access_denied", Description: fmt.Sprintf("%v; check the federation policy and the scopes", err)}
+		return refusal{status: http.StatusForbidden, Code: "access_denied", Description: fmt.Sprintf("%v; if the host refused, check its federation policy and the scopes", err)}
 	default:
 		return refusal{status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: fmt.Sprintf("%v; try again", err)}
 	}

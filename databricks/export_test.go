@@ -1,0 +1,7 @@
+package databricks
+
+// ParseAccountID gives the fuzz test the parser of discovery documents.
+func ParseAccountID(body []byte) (string, error) {
+	doc, err := parseWellKnown(body)
+	return doc.AccountID, err
+}
