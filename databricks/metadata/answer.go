@@ -19,6 +19,10 @@ const (
 	version       = "1"
 )
 
+// codeLogin is OpenID Connect Core §3.1.2.6's word for a session that has ended.
+// https://openid.net/specs/openid-connect-core-1_0.html#AuthError
+const codeLogin = "login_required"
+
 // answer is a token as the clients read it. The Python SDK rejects an expires_on
 // that is a string.
 type answer struct {
@@ -41,7 +45,7 @@ type refusal struct {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A name that was made to point here (DNS rebinding) shows in Host.
 	if r.Host != s.names[0] && r.Host != s.names[1] {
-		s.refuse(w, r, refusal{status: http.StatusForbidden, Code: "forbidden"})
+		s.refuse(w, r, refusal{status: http.StatusForbidden, Code: "forbidden", Description: "ask at the address that the URL names"})
 		return
 	}
 	route, ok := s.find(r.URL.Path)
@@ -96,7 +100,7 @@ func (s *Server) explain(rt route, err error) refusal {
 		if s.options.Command == "" && login.Command != "" {
 			how = "run: " + login.Command
 		}
-		return refusal{status: http.StatusForbidden, Code: "login_required", Description: "the session for " + rt.host + " has ended; " + how}
+		return refusal{status: http.StatusForbidden, Code: codeLogin, Description: "the session for " + rt.host + " has ended; " + how}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return refusal{status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: rt.host + " or the identity provider is slow to answer; try again"}
 	case errors.As(err, &refused) && refused.Status < 500 && refused.Status != http.StatusTooManyRequests:
@@ -116,7 +120,12 @@ func (s *Server) renew() string {
 
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, why refusal) {
 	s.options.Logger.WarnContext(r.Context(), "refused", "status", why.status, "error", why.Code, "method", r.Method)
-	why.Description = calm(why.Description)
+	if why.Description = calm(why.Description); why.Description == "" {
+		why.Description = "not now; the program that serves this URL says why"
+		if why.Code == codeLogin {
+			why.Description = "the session has ended; sign in again with the program that serves this URL"
+		}
+	}
 	if why.status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", http.MethodGet) // RFC 9110 §15.5.6 wants it
 	}
@@ -128,11 +137,11 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, why refusal) {
 // Among them is the bare number 429, which any port or id may contain.
 var frantic = []string{"throttled", "too many requests", "429", "request limit exceeded", "rate limit"}
 
-// calm is text, unless it would make the caller wait for nothing.
+// calm is text, or nothing if it would make the caller wait for nothing.
 func calm(text string) string {
 	for _, word := range frantic {
 		if strings.Contains(strings.ToLower(text), word) {
-			return "not now; the program that serves this URL says why"
+			return ""
 		}
 	}
 	return text
