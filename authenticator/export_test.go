@@ -1,0 +1,67 @@
+package authenticator
+
+import "crypto/ecdh"
+
+// CheckRPID is what Create and Get do before they look for a key.
+func CheckRPID(originText, rpID string) (serialized, effective string, err error) {
+	o, err := parseOrigin(originText)
+	if err != nil {
+		return "", "", err
+	}
+	effective, err = o.checkRPID(rpID)
+	return o.serialized, effective, err
+}
+
+// ClientDataJSON serialises client data of any origin text.
+func ClientDataJSON(kind string, challenge []byte, originText string) []byte {
+	return clientDataJSON(kind, challenge, &origin{serialized: originText})
+}
+
+// PINVector runs the platform's side of a PIN/UV auth protocol with given keys.
+func PINVector(protocol int, private *ecdh.PrivateKey, x, y []byte) (hmacKey, aesKey []byte, encrypt func([]byte) ([]byte, error), err error) {
+	s, err := newPINSession(protocol, &coseKey{Type: 2, Alg: -25, Curve: 1, X: x, Y: y}, private)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return s.hmacKey, s.aesKey, s.encrypt, nil
+}
+
+var TokenProof = tokenProof
+
+// ParseResponses runs every decoder of a key's answer and reports which of them
+// returned something together with an error.
+func ParseResponses(data []byte) (partial []string) {
+	codec, err := newCodec()
+	if err != nil {
+		return []string{err.Error()}
+	}
+	note := func(name string, empty bool, err error) {
+		if err != nil && !empty {
+			partial = append(partial, name)
+		}
+	}
+	info, err := parseInfo(codec, data)
+	note("info", info == nil, err)
+	created, err := parseCreated(codec, data, "example.org", false)
+	note("created", created == nil, err)
+	assertion, n, err := parseAssertion(codec, data, "example.org", nil, false)
+	note("assertion", assertion == nil && n == 0, err)
+	auth, err := parseAuthData(codec, data)
+	note("authData", auth == nil, err)
+	der, alg, err := subjectPublicKeyInfo(codec, data)
+	note("publicKey", der == nil && alg == 0, err)
+	pin, err := parse[wireClientPINResult](codec, data, "client PIN")
+	note("clientPIN", pin.KeyAgreement == nil && pin.Token == nil && pin.Retries == nil, err)
+	return partial
+}
+
+// ParseOptions runs both options parsers and reports whether one of them returned
+// something together with an error.
+func ParseOptions(data []byte) (partial bool) {
+	c, err := parseOptions[creationOptions](data)
+	if err != nil && (c.Challenge != nil || c.User.ID != nil || c.RP.ID != "" || c.ExcludeCredentials != nil) {
+		return true
+	}
+	r, err := parseOptions[requestOptions](data)
+	return err != nil && (r.Challenge != nil || r.RPID != "" || r.AllowCredentials != nil)
+}

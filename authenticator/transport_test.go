@@ -1,0 +1,46 @@
+package authenticator_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"testing"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lakekey/lakekey/authenticator"
+)
+
+// tamper changes what a key answers.
+type tamper struct {
+	authenticator.Transport
+	change func(command byte, response []byte) []byte
+}
+
+func (x tamper) CBOR(ctx context.Context, msg []byte) ([]byte, error) {
+	command := msg[0]
+	response, err := x.Transport.CBOR(ctx, msg)
+	if err != nil {
+		return nil, err
+	}
+	return x.change(command, response), nil
+}
+
+// transportFunc is a key in a function.
+type transportFunc func(ctx context.Context, msg []byte) ([]byte, error)
+
+func (f transportFunc) CBOR(ctx context.Context, msg []byte) ([]byte, error) { return f(ctx, msg) }
+
+func attestationFormat(t *testing.T, response []byte) string {
+	t.Helper()
+	var o struct {
+		Response struct{ AttestationObject string }
+	}
+	require.NoError(t, json.Unmarshal(response, &o))
+	var att struct {
+		Fmt string `cbor:"fmt"`
+	}
+	require.NoError(t, cbor.Unmarshal(must(base64.RawURLEncoding.DecodeString(o.Response.AttestationObject)), &att))
+	return att.Fmt
+}
