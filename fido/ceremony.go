@@ -1,0 +1,45 @@
+package fido
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/lakekey/lakekey/internal/secret"
+)
+
+// Purpose says what a ceremony is for. A response to one purpose is worth
+// nothing for another.
+type Purpose string
+
+// The purposes of ceremonies.
+const (
+	PurposeRegistration Purpose = "registration"
+	PurposeSignIn       Purpose = "sign-in"
+	PurposeStepUp       Purpose = "step-up"
+)
+
+// Ceremony is what a client needs to carry out a ceremony that has begun.
+type Ceremony struct {
+	// ID finishes the ceremony, once. It goes to the client that is to do so and
+	// to nobody else.
+	ID secret.Value
+	// Options is a PublicKeyCredentialCreationOptionsJSON or
+	// PublicKeyCredentialRequestOptionsJSON object.
+	Options json.RawMessage
+	Expires time.Time
+}
+
+// RegistrationRequest says who wants to register a key. Exactly one of Invite
+// and UserHandle is set.
+type RegistrationRequest struct {
+	Invite     secret.Value // from RelyingParty.Invite
+	UserHandle []byte       // somebody who has just signed in and adds another key; the caller vouches for it
+	RemoteAddr string       // for the audit log
+}
+
+// SignInRequest says who wants to sign in.
+type SignInRequest struct {
+	Purpose    Purpose // PurposeSignIn, which is also meant by "", or PurposeStepUp
+	UserName   string  // empty: whoever the key knows; a step-up must name the person
+	RemoteAddr string  // for the audit log
+}

@@ -1,0 +1,86 @@
+package fido
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lakekey/lakekey/fido/audit"
+)
+
+// maxConflicts bounds how often an update is tried again because another
+// sign-in with the same key came first. People have two hands.
+const maxConflicts = 16
+
+// advance updates the credential after a verified assertion, by compare and
+// swap: of two sign-ins at once, only one can be the next after the counter that
+// both have read.
+//
+// "If authData.signCount is nonzero or credentialRecord.signCount is nonzero:
+// greater than credentialRecord.signCount: the signature counter is valid; less
+// than or equal: this is a signal, but not proof, that the authenticator may be
+// cloned." https://www.w3.org/TR/webauthn-3/#sctn-sign-counter
+func (p *RelyingParty) advance(ctx context.Context, c Credential, v verified, now time.Time, e audit.Event) (Credential, error) {
+	seen := c.SignCount
+	for range maxConflicts {
+		count := v.signCount
+		if (count != 0 || c.SignCount != 0) && count <= c.SignCount {
+			if count > seen { // it was ahead when we looked: slower, not cloned
+				return c, &VerificationError{Check: "sign count", Spec: specAssertion, Detail: "another sign-in with this key finished first; begin again"}
+			}
+			if p.cfg.CounterPolicy != InsecureCounterAllow {
+				return c, p.quarantine(ctx, c, count, e)
+			}
+			e.Type, e.Outcome, e.Reason = "credential.counter", audit.OK, regress(c.SignCount, count)
+			if err := p.record(ctx, e); err != nil {
+				return c, err
+			}
+			count = c.SignCount
+		}
+		c.SignCount, c.BackupState, c.LastUsed = count, v.flags&flagBS != 0, now
+		err := p.store.UpdateCredential(ctx, c)
+		if err == nil {
+			return c, nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return c, fmt.Errorf("updating the credential: %w", err)
+		}
+		if c, err = p.store.Credential(ctx, c.ID); err != nil {
+			return c, fmt.Errorf("reading the credential again: %w", err)
+		}
+		if c.Quarantine != "" {
+			return c, ErrQuarantined
+		}
+	}
+	return c, fmt.Errorf("updating the credential: %w", ErrConflict)
+}
+
+func regress(stored, got uint32) string {
+	return fmt.Sprintf("sign count went from %d to %d", stored, got)
+}
+
+// quarantine takes the credential out of use and returns why the sign-in fails.
+func (p *RelyingParty) quarantine(ctx context.Context, c Credential, count uint32, e audit.Event) error {
+	ctx = context.WithoutCancel(ctx) // a clone must not escape by hanging up
+	reason := regress(c.SignCount, count)
+	for range maxConflicts {
+		c.Quarantine = reason
+		err := p.store.UpdateCredential(ctx, c)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrConflict) {
+			return fmt.Errorf("quarantining the credential: %w", err)
+		}
+		if c, err = p.store.Credential(ctx, c.ID); err != nil {
+			return fmt.Errorf("reading the credential again: %w", err)
+		}
+	}
+	e.Type, e.Outcome, e.Reason = "credential.quarantined", audit.OK, reason
+	refused := &VerificationError{Check: "sign count", Spec: specAssertion, Detail: reason, cause: ErrQuarantined}
+	if err := p.record(ctx, e); err != nil {
+		return errors.Join(refused, err)
+	}
+	return refused
+}

@@ -1,0 +1,71 @@
+package fido
+
+import "errors"
+
+// What a caller decides on. Stores return ErrNotFound, ErrConflict,
+// ErrCredentialExists and ErrInviteInvalid as they are or wrapped.
+var (
+	// ErrCeremonyNotFound says that there is no such ceremony: it expired, was
+	// finished already, was begun for another purpose or never existed. Which of
+	// these it was is in the audit log only.
+	ErrCeremonyNotFound = errors.New("fido: no such ceremony: it has expired, was used already or was begun for another purpose; begin again")
+
+	// ErrInviteInvalid says that an invitation is unknown, used or expired.
+	ErrInviteInvalid = errors.New("fido: the invitation is unknown, used or expired; ask for a new one")
+
+	// ErrCredentialExists says that the key's credential is registered already,
+	// to this person or another.
+	ErrCredentialExists = errors.New("fido: this credential is registered already")
+
+	// ErrQuarantined says that the credential is not accepted until somebody has
+	// looked at it.
+	ErrQuarantined = errors.New("fido: this key is quarantined, because it may have been copied; use another key and tell an administrator")
+
+	// ErrNotFound is what a [Store] returns for a record it does not have.
+	ErrNotFound = errors.New("fido: not found")
+
+	// ErrConflict is what a [Store] returns when a record has changed since it
+	// was read.
+	ErrConflict = errors.New("fido: the record has changed meanwhile")
+)
+
+// VerificationError says which check a response did not pass.
+type VerificationError struct {
+	Check  string // what was checked, such as "origin" or "signature"
+	Spec   string // the clause that demands it
+	Detail string // what was found, as far as it helps the client's developer
+
+	cause error
+}
+
+func (e *VerificationError) Error() string {
+	s := "fido: verifying " + e.Check
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	if e.cause != nil {
+		s += ": " + e.cause.Error()
+	}
+	return s
+}
+
+// Unwrap returns [ErrQuarantined] when the failed check quarantined the
+// credential.
+func (e *VerificationError) Unwrap() error { return e.cause }
+
+// UnsupportedAlgorithmError says that signatures of an algorithm cannot be
+// verified by this build, so that keys using it cannot be registered or used.
+type UnsupportedAlgorithmError struct{ Algorithm Algorithm }
+
+func (e *UnsupportedAlgorithmError) Error() string {
+	s := "fido: this build cannot verify " + e.Algorithm.String() + " signatures"
+	if e.Algorithm.needsGo127() {
+		s += ", which needs a build with Go 1.27 or newer"
+	}
+	return s + "; use a key that supports ES256 or EdDSA"
+}
+
+var (
+	errLongChain      = errors.New("fido: a certificate chain longer than any attestation has")
+	errBadCertificate = errors.New("fido: a certificate that cannot be parsed")
+)

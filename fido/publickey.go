@@ -1,0 +1,167 @@
+package fido
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/sha512"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/go-webauthn/webauthn/protocol/webauthncbor"
+	"github.com/go-webauthn/webauthn/protocol/webauthncose"
+)
+
+// publicKey verifies the signatures of one credential. It is immutable.
+type publicKey interface {
+	verify(message, sig []byte) bool
+}
+
+// RSA moduli outside of these bounds are too weak, or slow to compute with for
+// whoever has to verify what a stranger sent.
+const (
+	minRSABits = 2048
+	maxRSABits = 8192
+)
+
+// coseAlgorithm reads the algorithm of a COSE_Key without judging the rest.
+func coseAlgorithm(cose []byte) (Algorithm, error) {
+	var k webauthncose.PublicKeyData
+	if err := webauthncbor.Unmarshal(cose, &k); err != nil {
+		return 0, fmt.Errorf("fido: not a COSE_Key: %v", err)
+	}
+	return Algorithm(k.Algorithm), nil
+}
+
+// parsePublicKey reads a COSE_Key. It returns an *UnsupportedAlgorithmError for
+// an algorithm that this build cannot verify.
+func parsePublicKey(cose []byte) (publicKey, error) {
+	alg, err := coseAlgorithm(cose)
+	if err != nil {
+		return nil, err
+	}
+	if !alg.supported() {
+		return nil, &UnsupportedAlgorithmError{Algorithm: alg}
+	}
+	// webauthncose checks what §5.8.5 binds together: algorithm, curve, sizes, and
+	// that the point is on the curve.
+	parsed, err := webauthncose.ParsePublicKey(cose)
+	if err != nil {
+		return nil, fmt.Errorf("fido: unusable %s key: %v", alg, err)
+	}
+	switch k := parsed.(type) {
+	case webauthncose.EC2PublicKeyData:
+		pub, err := k.ToECDSA()
+		if err != nil {
+			return nil, fmt.Errorf("fido: unusable %s key: %v", alg, err)
+		}
+		return ecdsaKey{pub, hashOf(pub.Curve)}, nil
+	case webauthncose.OKPPublicKeyData:
+		return ed25519Key(k.XCoord), nil
+	case webauthncose.RSAPublicKeyData:
+		return parseRSA(alg, k)
+	default:
+		return coseKey{parsed}, nil
+	}
+}
+
+func parseRSA(alg Algorithm, k webauthncose.RSAPublicKeyData) (publicKey, error) {
+	e, err := webauthncose.ParseRSAPublicKeyDataExponent(&k)
+	if err != nil {
+		return nil, fmt.Errorf("fido: unusable RSA key: %v", err)
+	}
+	pub := &rsa.PublicKey{N: new(big.Int).SetBytes(k.Modulus), E: e}
+	if n := pub.N.BitLen(); n < minRSABits || n > maxRSABits {
+		return nil, fmt.Errorf("fido: an RSA key of %d bits; %d to %d are accepted", n, minRSABits, maxRSABits)
+	}
+	switch alg {
+	case RS256:
+		return rsaKey{pub, crypto.SHA256, false}, nil
+	case -258:
+		return rsaKey{pub, crypto.SHA384, false}, nil
+	case -259:
+		return rsaKey{pub, crypto.SHA512, false}, nil
+	case -37:
+		return rsaKey{pub, crypto.SHA256, true}, nil
+	case -38:
+		return rsaKey{pub, crypto.SHA384, true}, nil
+	case -39:
+		return rsaKey{pub, crypto.SHA512, true}, nil
+	default:
+		return nil, errors.New("fido: an RSA key with another kind of algorithm")
+	}
+}
+
+// hashOf returns the hash of an ECDSA algorithm; in WebAuthn the curve decides
+// it, for §5.8.5 binds the two.
+func hashOf(curve elliptic.Curve) crypto.Hash {
+	switch curve {
+	case elliptic.P384():
+		return crypto.SHA384
+	case elliptic.P521():
+		return crypto.SHA512
+	default:
+		return crypto.SHA256
+	}
+}
+
+func digest(h crypto.Hash, message []byte) []byte {
+	switch h {
+	case crypto.SHA384:
+		sum := sha512.Sum384(message)
+		return sum[:]
+	case crypto.SHA512:
+		sum := sha512.Sum512(message)
+		return sum[:]
+	default:
+		sum := sha256.Sum256(message)
+		return sum[:]
+	}
+}
+
+type ecdsaKey struct {
+	pub  *ecdsa.PublicKey
+	hash crypto.Hash
+}
+
+// verify wants the signature in DER, as §6.5.5 does; VerifyASN1 takes no other
+// encoding, so that one signature has one spelling.
+// https://www.w3.org/TR/webauthn-3/#sctn-signature-attestation-types
+func (k ecdsaKey) verify(message, sig []byte) bool {
+	return ecdsa.VerifyASN1(k.pub, digest(k.hash, message), sig)
+}
+
+type ed25519Key ed25519.PublicKey
+
+func (k ed25519Key) verify(message, sig []byte) bool {
+	return ed25519.Verify(ed25519.PublicKey(k), message, sig)
+}
+
+type rsaKey struct {
+	pub  *rsa.PublicKey
+	hash crypto.Hash
+	pss  bool
+}
+
+// verify fixes the salt length to the hash's, as RFC 8230 §2 does for PS256 and
+// its siblings.
+func (k rsaKey) verify(message, sig []byte) bool {
+	d := digest(k.hash, message)
+	if k.pss {
+		return rsa.VerifyPSS(k.pub, k.hash, d, sig, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
+	}
+	return rsa.VerifyPKCS1v15(k.pub, k.hash, d, sig) == nil
+}
+
+// coseKey is a key of a type that only webauthncose knows, which is ML-DSA where
+// the toolchain has it.
+type coseKey struct{ key any }
+
+func (k coseKey) verify(message, sig []byte) bool {
+	ok, err := webauthncose.VerifySignature(k.key, message, sig)
+	return ok && err == nil
+}

@@ -1,0 +1,48 @@
+package fido
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"unicode/utf8"
+
+	"golang.org/x/text/secure/precis"
+)
+
+// User is a person who holds keys.
+type User struct {
+	// Handle is the random ID by which keys know the person. It says nothing
+	// about them, as WebAuthn §14.6.1 asks.
+	// https://www.w3.org/TR/webauthn-3/#sctn-user-handle-privacy
+	Handle      []byte
+	Name        string // the e-mail address that is the Databricks user name
+	DisplayName string
+}
+
+func (u User) clone() User {
+	u.Handle = bytes.Clone(u.Handle)
+	return u
+}
+
+const maxUserName = 254 // RFC 5321 §4.5.3.1.3 less the angle brackets: the longest mail address
+
+// userKey folds a user name to the form in which names are compared: as people
+// do, who expect Ana@example.com and ana@example.com to be one mailbox.
+func userKey(name string) (string, error) {
+	if name == "" || len(name) > maxUserName || !utf8.ValidString(name) {
+		return "", errors.New("fido: a user name has 1 to 254 bytes of UTF-8")
+	}
+	key, err := precis.UsernameCaseMapped.String(name)
+	if err != nil {
+		return "", errors.New("fido: a user name holds no spaces, control or invisible characters")
+	}
+	return key, nil
+}
+
+// newUser makes the person called name. The handle is as long as the random
+// part of a user handle is recommended to be at most.
+func newUser(name string) User {
+	handle := make([]byte, 32)
+	_, _ = rand.Read(handle) // never fails, as crypto/rand documents
+	return User{Handle: handle, Name: name, DisplayName: name}
+}
