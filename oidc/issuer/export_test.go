@@ -1,0 +1,23 @@
+package issuer
+
+import "time"
+
+// SetFailPoint lets a test act between any two steps.
+func (i *Issuer) SetFailPoint(fn func(string)) { i.failPoint = fn }
+
+// VerifyProof returns what a DPoP header proves.
+func VerifyProof(headers []string, target string, now time.Time) (jkt string, unique Hash, err error) {
+	p, err := verifyProof(headers, target, now)
+	if err != nil {
+		return "", Hash{}, err
+	}
+	return p.jkt, p.unique, nil
+}
+
+// ParseForm reads a form body.
+func ParseForm(body string) (map[string]string, error) { return parseForm(body) }
+
+var (
+	NormalURL = normalURL
+	SameURL   = sameURL
+)

@@ -1,0 +1,241 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/lakekey/lakekey/fido"
+	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/internal/origin"
+	"github.com/lakekey/lakekey/internal/secret"
+)
+
+// RelyingParty is what an issuer asks of the proof before it: a sign-in
+// ceremony, and whether a key is still good. [*fido.RelyingParty] is one.
+type RelyingParty interface {
+	BeginSignIn(ctx context.Context, r fido.SignInRequest) (*fido.Ceremony, error)
+	FinishSignIn(ctx context.Context, ceremony secret.Value, purpose fido.Purpose, response []byte) (*fido.Proof, error)
+	// Credential returns a registered key, or [fido.ErrNotFound].
+	Credential(ctx context.Context, id []byte) (*fido.Credential, error)
+}
+
+// Config says who the issuer is and whom it serves.
+type Config struct {
+	// URL is the issuer identifier and the prefix of every endpoint. It is
+	// https, or http on a loopback host. The Host header of a request never
+	// has a say in it.
+	URL string
+	// Clients are the programs that may ask; at least one.
+	Clients []Client
+	// Audit receives an intent before and a result after every token.
+	// Required: without a durable record there is no token.
+	Audit *audit.Log
+	// SessionLifetime is how long after the touch a session yields tokens.
+	// 0 means 8 h; more than 12 h is refused.
+	SessionLifetime time.Duration
+	// TokenLifetime is how long an ID or access token is valid, never beyond
+	// its session's end. 0 means 15 min; more than 1 h is refused.
+	TokenLifetime time.Duration
+	// Now tells the time; nil means time.Now.
+	Now func() time.Time
+	// Logger receives what a client must not be told, such as a store's
+	// failure; nil discards.
+	Logger *slog.Logger
+}
+
+// Client is a program that may ask this issuer for tokens. It is a public
+// client: what holds a token to it is its DPoP key, not a shared secret. The
+// flow is for first-party programs only (FiPA §9.1), so clients are listed,
+// never registered by themselves.
+type Client struct {
+	ID string
+	// Audiences are the values of aud it may ask for, beside its own ID.
+	Audiences []string
+	// InsecureAnyAudience lets it ask for any audience: every party that
+	// trusts this issuer must then check azp by itself.
+	InsecureAnyAudience bool
+}
+
+const (
+	defaultSessionLifetime = 8 * time.Hour
+	maxSessionLifetime     = 12 * time.Hour
+	defaultTokenLifetime   = 15 * time.Minute
+	maxTokenLifetime       = time.Hour
+	// codeLifetime: RFC 6749 §4.1.2 recommends at most 10 min; a program
+	// redeems at once.
+	codeLifetime = 60 * time.Second
+	// sweepEvery is how often expired records are forgotten.
+	sweepEvery = time.Minute
+)
+
+// Issuer is an OpenID provider whose only credential is a FIDO2 key. It is an
+// [http.Handler], safe for concurrent use.
+type Issuer struct {
+	url          *url.URL
+	clients      map[string]Client
+	rp           RelyingParty
+	store        Store
+	audit        *audit.Log
+	session      time.Duration
+	token        time.Duration
+	now          func() time.Time
+	log          *slog.Logger
+	idSigner     jose.Signer
+	atSigner     jose.Signer
+	routes       map[string]route
+	tokenURL     string
+	challengeURL string
+	swept        atomic.Int64 // Unix seconds
+
+	failPoint func(string) // between any two steps; nil outside tests
+}
+
+// New returns the issuer that cfg describes. It reads the signing key from the
+// store, and creates it if the store has none.
+func New(ctx context.Context, cfg Config, rp RelyingParty, store Store) (*Issuer, error) {
+	u, err := issuerURL(cfg.URL)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case rp == nil:
+		return nil, errors.New("issuer: a relying party is required")
+	case store == nil:
+		return nil, errors.New("issuer: a store is required")
+	case cfg.Audit == nil:
+		return nil, errors.New("issuer: Config.Audit is required: no token without a record of it")
+	case cfg.SessionLifetime < 0 || cfg.SessionLifetime > maxSessionLifetime:
+		return nil, fmt.Errorf("issuer: Config.SessionLifetime is %v, must be between 0 (%v) and %v", cfg.SessionLifetime, defaultSessionLifetime, maxSessionLifetime)
+	case cfg.TokenLifetime < 0 || cfg.TokenLifetime > maxTokenLifetime:
+		return nil, fmt.Errorf("issuer: Config.TokenLifetime is %v, must be between 0 (%v) and %v", cfg.TokenLifetime, defaultTokenLifetime, maxTokenLifetime)
+	}
+	i := &Issuer{
+		url:     u,
+		clients: make(map[string]Client, len(cfg.Clients)),
+		rp:      rp,
+		store:   store,
+		audit:   cfg.Audit,
+		session: cfg.SessionLifetime,
+		token:   cfg.TokenLifetime,
+		now:     cfg.Now,
+		log:     cfg.Logger,
+	}
+	if i.session == 0 {
+		i.session = defaultSessionLifetime
+	}
+	if i.token == 0 {
+		i.token = defaultTokenLifetime
+	}
+	if i.now == nil {
+		i.now = time.Now
+	}
+	if i.log == nil {
+		i.log = slog.New(slog.DiscardHandler)
+	}
+	if err := i.addClients(cfg.Clients); err != nil {
+		return nil, err
+	}
+	key, set, err := signingKey(ctx, store, i.now())
+	if err != nil {
+		return nil, err
+	}
+	if i.idSigner, err = newSigner(key, "JWT"); err != nil {
+		return nil, err
+	}
+	// RFC 9068 §2.1: an access token says so in its header, and so can never
+	// pass for an ID token.
+	if i.atSigner, err = newSigner(key, "at+jwt"); err != nil {
+		return nil, err
+	}
+	return i, i.addRoutes(set)
+}
+
+func (i *Issuer) addClients(clients []Client) error {
+	if len(clients) == 0 {
+		return errors.New("issuer: Config.Clients is empty: nobody could sign in")
+	}
+	for _, c := range clients {
+		if !printable(c.ID, maxIdentifier) {
+			return fmt.Errorf("issuer: client ID %q: must be 1 to %d printable ASCII characters without spaces", c.ID, maxIdentifier)
+		}
+		if _, twice := i.clients[c.ID]; twice {
+			return fmt.Errorf("issuer: client %q is listed twice", c.ID)
+		}
+		for _, a := range c.Audiences {
+			if !printable(a, maxIdentifier) {
+				return fmt.Errorf("issuer: audience %q of client %q: must be 1 to %d printable ASCII characters without spaces", a, c.ID, maxIdentifier)
+			}
+			// The issuer's access tokens are for itself: an ID token with
+			// that audience would be a second kind of token for one place.
+			if a == i.url.String() {
+				return fmt.Errorf("issuer: audience %q of client %q is the issuer itself", a, c.ID)
+			}
+		}
+		c.Audiences = slices.Clone(c.Audiences)
+		i.clients[c.ID] = c
+	}
+	return nil
+}
+
+// audience returns the aud that the client gets when it asks for requested.
+// An ID token that is asked for without an audience is for the client itself
+// (OpenID Connect Core §2).
+func (c Client) audience(requested string) (string, bool) {
+	switch {
+	case requested == "" || requested == c.ID:
+		return c.ID, true
+	case slices.Contains(c.Audiences, requested):
+		return requested, true
+	default:
+		return requested, c.InsecureAnyAudience && printable(requested, maxIdentifier)
+	}
+}
+
+// EndSession ends a session: nothing refreshes it from now on. Tokens already
+// out stay valid for at most [Config.TokenLifetime]. The error is [ErrNotFound]
+// if there is no such session; ending one twice is no error.
+func (i *Issuer) EndSession(ctx context.Context, id, reason string) error {
+	ended, err := i.store.EndSession(ctx, id, reason, i.now())
+	if err != nil {
+		return fmt.Errorf("ending session: %w", err)
+	}
+	if !ended {
+		return nil
+	}
+	// The session is over whether or not this record can be written: failing
+	// to write it is reported, never a reason to let the session live.
+	return i.recordEnd(ctx, id, reason)
+}
+
+// issuerURL parses the issuer identifier. OpenID Connect Discovery §3: "using
+// the https scheme with no query or fragment"; http is for loopback hosts,
+// where nobody is on the path. Clients compare it character by character, so
+// it must be written the one way that cannot be written differently.
+// https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata
+func issuerURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: Config.URL: %v", err)
+	}
+	base, err := origin.Of(u)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: Config.URL %q: %v", s, err)
+	}
+	normal, err := normalURL(s)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: Config.URL %q: %v", s, err)
+	}
+	if want := base + strings.TrimRight(strings.TrimPrefix(normal, base), "/"); s != want {
+		return nil, fmt.Errorf("issuer: Config.URL %q: write it %q", s, want)
+	}
+	return u, nil
+}

@@ -1,0 +1,166 @@
+package issuer
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// MemoryStore is a [Store] in memory, for one process and its lifetime.
+type MemoryStore struct {
+	mu        sync.Mutex
+	keys      []Key
+	requests  map[Hash]Request
+	sessions  map[string]*memorySession
+	byCode    map[Hash]*memorySession
+	byRefresh map[Hash]*memorySession
+	proofs    map[Hash]time.Time
+}
+
+type memorySession struct {
+	Session
+	taken   bool
+	refresh Hash
+}
+
+// NewMemoryStore returns an empty store.
+func NewMemoryStore() *MemoryStore {
+	return &MemoryStore{
+		requests:  map[Hash]Request{},
+		sessions:  map[string]*memorySession{},
+		byCode:    map[Hash]*memorySession{},
+		byRefresh: map[Hash]*memorySession{},
+		proofs:    map[Hash]time.Time{},
+	}
+}
+
+// InitKeys implements [Store].
+func (m *MemoryStore) InitKeys(_ context.Context, first Key) ([]Key, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.keys) == 0 {
+		m.keys = []Key{first}
+	}
+	return slices.Clone(m.keys), nil
+}
+
+// PutRequest implements [Store].
+func (m *MemoryStore) PutRequest(_ context.Context, r Request) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.requests[r.ID]; ok {
+		return ErrTaken
+	}
+	r.ACRValues = slices.Clone(r.ACRValues)
+	m.requests[r.ID] = r
+	return nil
+}
+
+// TakeRequest implements [Store].
+func (m *MemoryStore) TakeRequest(_ context.Context, id Hash) (*Request, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.requests[id]
+	if !ok {
+		return nil, ErrNotFound
+	}
+	delete(m.requests, id)
+	return &r, nil
+}
+
+// AddSession implements [Store].
+func (m *MemoryStore) AddSession(_ context.Context, s Session) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.sessions[s.ID] != nil || m.byCode[s.Code] != nil {
+		return ErrTaken
+	}
+	kept := &memorySession{Session: cloneSession(s)}
+	m.sessions[s.ID], m.byCode[s.Code] = kept, kept
+	return nil
+}
+
+// TakeCode implements [Store].
+func (m *MemoryStore) TakeCode(_ context.Context, code, refresh Hash) (*Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	kept := m.byCode[code]
+	if kept == nil {
+		return nil, ErrNotFound
+	}
+	s := cloneSession(kept.Session)
+	if kept.taken {
+		return &s, ErrTaken
+	}
+	kept.taken, kept.refresh = true, refresh
+	m.byRefresh[refresh] = kept
+	return &s, nil
+}
+
+// SessionByRefresh implements [Store].
+func (m *MemoryStore) SessionByRefresh(_ context.Context, refresh Hash) (*Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	kept := m.byRefresh[refresh]
+	if kept == nil {
+		return nil, ErrNotFound
+	}
+	s := cloneSession(kept.Session)
+	return &s, nil
+}
+
+// EndSession implements [Store].
+func (m *MemoryStore) EndSession(_ context.Context, id, reason string, at time.Time) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	kept := m.sessions[id]
+	if kept == nil {
+		return false, ErrNotFound
+	}
+	if !kept.Ended.IsZero() {
+		return false, nil
+	}
+	kept.Ended, kept.EndReason = at, reason
+	return true, nil
+}
+
+// AddProof implements [Store].
+func (m *MemoryStore) AddProof(_ context.Context, proof Hash, expires time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.proofs[proof]; ok {
+		return ErrTaken
+	}
+	m.proofs[proof] = expires
+	return nil
+}
+
+// Sweep implements [Store].
+func (m *MemoryStore) Sweep(_ context.Context, now time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, r := range m.requests {
+		if r.Expires.Before(now) {
+			delete(m.requests, id)
+		}
+	}
+	for proof, expires := range m.proofs {
+		if expires.Before(now) {
+			delete(m.proofs, proof)
+		}
+	}
+	for id, s := range m.sessions {
+		if s.Expires.Before(now) {
+			delete(m.sessions, id)
+			delete(m.byCode, s.Code)
+			delete(m.byRefresh, s.refresh)
+		}
+	}
+	return nil
+}
+
+func cloneSession(s Session) Session {
+	s.UserHandle, s.CredentialID, s.AMR = slices.Clone(s.UserHandle), slices.Clone(s.CredentialID), slices.Clone(s.AMR)
+	return s
+}

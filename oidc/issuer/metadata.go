@@ -1,0 +1,151 @@
+package issuer
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// metadata describes the issuer to clients: OpenID Connect Discovery §3 and
+// RFC 8414 §2, plus what FiPA §8 and RFC 9449 §5.1 add.
+//
+// There is no authorization_endpoint: no grant here uses one, and RFC 8414 asks
+// for it only then.
+type metadata struct {
+	Issuer                 string   `json:"issuer"`
+	JWKSURI                string   `json:"jwks_uri"`
+	TokenEndpoint          string   `json:"token_endpoint"`
+	ChallengeEndpoint      string   `json:"authorization_challenge_endpoint"`
+	ScopesSupported        []string `json:"scopes_supported"`
+	ResponseTypesSupported []string `json:"response_types_supported"`
+	GrantTypesSupported    []string `json:"grant_types_supported"`
+	SubjectTypesSupported  []string `json:"subject_types_supported"`
+	IDTokenAlgs            []string `json:"id_token_signing_alg_values_supported"`
+	ACRValuesSupported     []string `json:"acr_values_supported"`
+	ClaimsSupported        []string `json:"claims_supported"`
+	ClaimsParameter        bool     `json:"claims_parameter_supported"`
+	RequestParameter       bool     `json:"request_parameter_supported"`
+	RequestURIParameter    bool     `json:"request_uri_parameter_supported"` // true if left out
+	TokenEndpointAuth      []string `json:"token_endpoint_auth_methods_supported"`
+	CodeChallengeMethods   []string `json:"code_challenge_methods_supported"`
+	DPoPAlgs               []string `json:"dpop_signing_alg_values_supported"`
+}
+
+// route is one endpoint: its path is matched exactly, and nothing is redirected.
+type route struct {
+	method  string
+	handler http.HandlerFunc
+}
+
+func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
+	base, path := i.url.String(), i.url.Path
+	i.tokenURL, i.challengeURL = base+"/token", base+"/authorize-challenge"
+	doc, err := json.Marshal(metadata{
+		Issuer:                 base,
+		JWKSURI:                base + "/jwks",
+		TokenEndpoint:          i.tokenURL,
+		ChallengeEndpoint:      i.challengeURL,
+		ScopesSupported:        []string{scopeOpenID},
+		ResponseTypesSupported: []string{"code"},
+		GrantTypesSupported:    []string{grantCode, grantRefresh},
+		SubjectTypesSupported:  []string{"public"},
+		IDTokenAlgs:            []string{string(jose.ES256)},
+		ACRValuesSupported:     []string{acrHardware, acrPhishingResistant},
+		ClaimsSupported:        []string{"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "acr", "amr", "nonce", "jti", "sid", "session_expiry"},
+		TokenEndpointAuth:      []string{"none"},
+		CodeChallengeMethods:   []string{"S256"},
+		DPoPAlgs:               []string{string(jose.ES256), string(jose.EdDSA)},
+	})
+	if err != nil {
+		return fmt.Errorf("issuer: encoding the metadata: %v", err)
+	}
+	keys, err := json.Marshal(set)
+	if err != nil {
+		return fmt.Errorf("issuer: encoding the key set: %v", err)
+	}
+	i.routes = map[string]route{
+		path + "/.well-known/openid-configuration": {http.MethodGet, i.document(doc)},
+		// RFC 8414 §3 puts the well-known part before the issuer's path.
+		"/.well-known/oauth-authorization-server" + path: {http.MethodGet, i.document(doc)},
+		path + "/jwks":                {http.MethodGet, i.document(keys)},
+		path + "/authorize-challenge": {http.MethodPost, i.endpoint(i.challengeURL, i.authorize)},
+		path + "/token":               {http.MethodPost, i.endpoint(i.tokenURL, i.redeem)},
+	}
+	return nil
+}
+
+// ServeHTTP implements [http.Handler].
+func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rt, known := i.routes[r.URL.Path]
+	switch {
+	case !known:
+		i.writeError(w, r, refuse(http.StatusNotFound, "invalid_request", "nothing here; "+i.url.String()+"/.well-known/openid-configuration lists the endpoints"))
+	case r.Method != rt.method && (r.Method != http.MethodHead || rt.method != http.MethodGet):
+		w.Header().Set("Allow", rt.method)
+		i.writeError(w, r, refuse(http.StatusMethodNotAllowed, "invalid_request", "this endpoint takes "+rt.method))
+	default:
+		rt.handler(w, r)
+	}
+}
+
+func (i *Issuer) document(doc json.RawMessage) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { i.write(w, r, ok(doc)) }
+}
+
+// call is a request to one of the endpoints that take a form.
+type call struct {
+	form
+	client Client
+	proofs []string // DPoP headers, at most one of which is right
+	url    string   // of the endpoint, as configured
+	remote string   // address, for the audit log
+}
+
+// endpoint reads the form, finds the client, and leaves the rest to next.
+func (i *Issuer) endpoint(url string, next func(*http.Request, *call) (reply, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, err := i.newCall(w, r, url)
+		if err != nil {
+			i.writeError(w, r, err)
+			return
+		}
+		answer, err := next(r, c)
+		if err != nil {
+			i.writeError(w, r, err)
+			return
+		}
+		i.write(w, r, answer)
+	}
+}
+
+func (i *Issuer) newCall(w http.ResponseWriter, r *http.Request, url string) (*call, error) {
+	f, err := readForm(w, r)
+	if err != nil {
+		return nil, err
+	}
+	// RFC 6749 §5.2: a client that used the Authorization header is told by a
+	// 401 that names its scheme.
+	if r.Header.Get("Authorization") != "" {
+		w.Header().Set("WWW-Authenticate", "Basic")
+		return nil, refuse(http.StatusUnauthorized, "invalid_client", "clients of this issuer have no secret: send client_id in the form and a DPoP proof")
+	}
+	if f["client_secret"] != "" || f["client_assertion"] != "" {
+		return nil, refuse(http.StatusBadRequest, "invalid_client", "clients of this issuer have no secret: send client_id in the form and a DPoP proof")
+	}
+	id, err := f.require("client_id")
+	if err != nil {
+		return nil, err
+	}
+	client, known := i.clients[id]
+	if !known {
+		return nil, refuse(http.StatusBadRequest, "invalid_client", "this client_id is not registered; ask the issuer's operator to add it")
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	return &call{form: f, client: client, proofs: r.Header.Values("DPoP"), url: url, remote: host}, nil
+}

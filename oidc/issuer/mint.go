@@ -1,0 +1,156 @@
+package issuer
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/internal/secret"
+)
+
+// idClaims are the claims of an ID token (OpenID Connect Core §2) and, with
+// session_expiry, of OpenID Connect's enterprise extensions. There is one
+// audience, as a string: a token with two is a token that one of them can use
+// at the other.
+type idClaims struct {
+	Issuer        string   `json:"iss"`
+	Subject       string   `json:"sub"`
+	Audience      string   `json:"aud"`
+	AuthorizedFor string   `json:"azp"`
+	Expires       int64    `json:"exp"`
+	IssuedAt      int64    `json:"iat"`
+	AuthTime      int64    `json:"auth_time"`
+	ACR           string   `json:"acr"`
+	AMR           []string `json:"amr"`
+	Nonce         string   `json:"nonce,omitempty"`
+	ID            string   `json:"jti"`
+	Session       string   `json:"sid"`
+	SessionExpiry int64    `json:"session_expiry"`
+}
+
+// accessClaims are the claims of RFC 9068 §2.2, bound to the client's key as
+// RFC 9449 §6.1 has it. The token is for the issuer itself.
+type accessClaims struct {
+	Issuer       string       `json:"iss"`
+	Subject      string       `json:"sub"`
+	Audience     string       `json:"aud"`
+	ClientID     string       `json:"client_id"`
+	Scope        string       `json:"scope"`
+	Expires      int64        `json:"exp"`
+	IssuedAt     int64        `json:"iat"`
+	AuthTime     int64        `json:"auth_time"`
+	ACR          string       `json:"acr"`
+	AMR          []string     `json:"amr"`
+	ID           string       `json:"jti"`
+	Session      string       `json:"sid"`
+	Confirmation confirmation `json:"cnf"`
+}
+
+type confirmation struct {
+	JKT string `json:"jkt"`
+}
+
+type tokenBody struct {
+	AccessToken      string `json:"access_token"`
+	TokenType        string `json:"token_type"`
+	ExpiresIn        int64  `json:"expires_in"`
+	IDToken          string `json:"id_token"`
+	RefreshToken     string `json:"refresh_token,omitempty"`
+	Scope            string `json:"scope"`
+	SessionID        string `json:"session_id"`
+	SessionExpiresIn int64  `json:"session_expires_in"`
+}
+
+// issue is what one token response adds to its session.
+type issue struct {
+	typ      string // of the audit event
+	audience string
+	nonce    string
+	refresh  secret.Value // zero on refresh: the client has it
+}
+
+// accessSuffix turns the jti of an ID token into that of the access token
+// issued with it, so that one record in the log names both.
+const accessSuffix = ".at"
+
+// mint issues the tokens of one response: the intent is on disk before there is
+// a token, the result is in the log before anybody gets it, and if either
+// cannot be written nobody does.
+func (i *Issuer) mint(ctx context.Context, c *call, s *Session, is issue) (answer reply, err error) {
+	now := i.now()
+	expires := now.Add(i.token)
+	if expires.After(s.Expires) {
+		expires = s.Expires
+	}
+	id := newID()
+	e := i.event(is.typ, c, s)
+	e.Audience, e.TokenID = is.audience, id
+	if !is.refresh.IsZero() {
+		sum := HashOf(is.refresh)
+		e.TokenHash = hex.EncodeToString(sum[:])
+	}
+	intent, err := i.audit.Begin(ctx, e)
+	if err != nil {
+		return reply{}, fmt.Errorf("recording the intent to issue: %w", err)
+	}
+	i.point("intent recorded")
+	idToken, accessToken, err := i.signBoth(s, is, id, now, expires)
+	if err != nil {
+		i.end(ctx, intent, e, err)
+		return reply{}, err
+	}
+	i.point("tokens signed")
+	if err := intent.End(ctx, audit.OK, e); err != nil {
+		return reply{}, fmt.Errorf("recording what was issued: %w", err)
+	}
+	i.point("result recorded")
+	return ok(tokenBody{
+		AccessToken:      accessToken.Reveal(),
+		TokenType:        "DPoP",
+		ExpiresIn:        int64(expires.Sub(now) / time.Second),
+		IDToken:          idToken.Reveal(),
+		RefreshToken:     is.refresh.Reveal(),
+		Scope:            s.Scope,
+		SessionID:        s.ID,
+		SessionExpiresIn: int64(s.Expires.Sub(now) / time.Second),
+	}), nil
+}
+
+func (i *Issuer) signBoth(s *Session, is issue, id string, now, expires time.Time) (idToken, accessToken secret.Value, err error) {
+	idToken, err = sign(i.idSigner, idClaims{
+		Issuer:        i.url.String(),
+		Subject:       s.UserName,
+		Audience:      is.audience,
+		AuthorizedFor: s.ClientID,
+		Expires:       expires.Unix(),
+		IssuedAt:      now.Unix(),
+		AuthTime:      s.AuthTime.Unix(),
+		ACR:           s.ACR,
+		AMR:           s.AMR,
+		Nonce:         is.nonce,
+		ID:            id,
+		Session:       s.ID,
+		SessionExpiry: s.Expires.Unix(),
+	})
+	if err != nil {
+		return idToken, accessToken, err
+	}
+	accessToken, err = sign(i.atSigner, accessClaims{
+		Issuer:       i.url.String(),
+		Subject:      s.UserName,
+		Audience:     i.url.String(),
+		ClientID:     s.ClientID,
+		Scope:        s.Scope,
+		Expires:      expires.Unix(),
+		IssuedAt:     now.Unix(),
+		AuthTime:     s.AuthTime.Unix(),
+		ACR:          s.ACR,
+		AMR:          s.AMR,
+		ID:           id + accessSuffix,
+		Session:      s.ID,
+		Confirmation: confirmation{JKT: s.JKT},
+	})
+	return idToken, accessToken, err
+}

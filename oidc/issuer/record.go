@@ -1,0 +1,119 @@
+package issuer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/lakekey/lakekey/fido"
+	"github.com/lakekey/lakekey/fido/audit"
+)
+
+// The types of the issuer's audit events. Sign-ins themselves are recorded by
+// the relying party.
+const (
+	eventIssue     = "token.issue"   // the first tokens of a session, its refresh token included
+	eventRefresh   = "token.refresh" // further tokens
+	eventAuthorize = "authorize"     // only refusals: a proof that did not become a session
+	eventEnd       = "session.end"   // before its hard end
+)
+
+// event describes an act on a session.
+func (i *Issuer) event(typ string, c *call, s *Session) audit.Event {
+	return audit.Event{
+		Type:           typ,
+		User:           s.UserName,
+		SessionID:      s.ID,
+		ClientID:       s.ClientID,
+		CredentialHash: credentialHash(s.CredentialID),
+		AAGUID:         s.AAGUID,
+		Attestation:    s.Attestation,
+		UserVerified:   s.UserVerified,
+		RemoteAddr:     c.remote,
+		Scope:          s.Scope,
+		ACR:            s.ACR,
+		AMR:            s.AMR,
+	}
+}
+
+func credentialHash(id []byte) string {
+	sum := sha256.Sum256(id)
+	return hex.EncodeToString(sum[:])
+}
+
+// end closes an intent whose act did not happen. If this cannot be written
+// either, the log shows an open intent, which is what happened as far as
+// anybody knows.
+func (i *Issuer) end(ctx context.Context, intent *audit.Intent, e audit.Event, cause error) {
+	e.Reason = "the tokens could not be signed"
+	if err := intent.End(ctx, audit.Failed, e); err != nil {
+		i.log.ErrorContext(ctx, "recording a failure", "error", err, "failure", cause)
+	}
+}
+
+// refused records that a session's refresh token was presented and why nothing
+// came of it, and returns err. Faults of ours are no refusals.
+func (i *Issuer) refused(ctx context.Context, c *call, s *Session, err error) error {
+	ref, ok := errors.AsType[*refusal](err)
+	if !ok {
+		return err
+	}
+	e := i.event(eventRefresh, c, s)
+	e.Outcome, e.Reason, e.Audience = audit.Denied, ref.description, c.form["audience"]
+	if aerr := i.audit.Append(context.WithoutCancel(ctx), e); aerr != nil {
+		i.log.ErrorContext(ctx, "recording a refusal", "error", aerr)
+	}
+	return err
+}
+
+// denied records that a verified proof was not enough for what was asked.
+func (i *Issuer) denied(ctx context.Context, c *call, req *Request, p *fido.Proof, why string) error {
+	e := audit.Event{
+		Type:           eventAuthorize,
+		Outcome:        audit.Denied,
+		Reason:         why,
+		User:           p.User.Name,
+		ClientID:       req.ClientID,
+		CredentialHash: credentialHash(p.CredentialID),
+		AAGUID:         p.AAGUID.String(),
+		Attestation:    p.Attestation.String(),
+		UserVerified:   p.UserVerified,
+		RemoteAddr:     c.remote,
+		Audience:       req.Audience,
+		Scope:          req.Scope,
+	}
+	if err := i.audit.Append(context.WithoutCancel(ctx), e); err != nil {
+		return fmt.Errorf("recording a refusal: %w", err)
+	}
+	return unmet(why)
+}
+
+// abandon ends a session whose first tokens will not be, whoever hung up in the
+// meantime, and returns err.
+func (i *Issuer) abandon(ctx context.Context, s *Session, reason string, err error) error {
+	ctx = context.WithoutCancel(ctx)
+	if end := i.EndSession(ctx, s.ID, reason); end != nil {
+		i.log.ErrorContext(ctx, "ending a session", "session", s.ID, "error", end)
+		if _, ok := errors.AsType[*refusal](err); !ok {
+			return errors.Join(err, end)
+		}
+	}
+	return err
+}
+
+func (i *Issuer) recordEnd(ctx context.Context, id, reason string) error {
+	err := i.audit.Append(context.WithoutCancel(ctx), audit.Event{Type: eventEnd, Outcome: audit.OK, Reason: reason, SessionID: id})
+	if err != nil {
+		return fmt.Errorf("recording the end of a session: %w", err)
+	}
+	return nil
+}
+
+// point marks the gap between two steps, where tests let a process die.
+func (i *Issuer) point(name string) {
+	if i.failPoint != nil {
+		i.failPoint(name)
+	}
+}

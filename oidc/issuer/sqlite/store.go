@@ -1,0 +1,260 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lakekey/lakekey/internal/secret"
+	"github.com/lakekey/lakekey/internal/sqlitedb"
+	"github.com/lakekey/lakekey/oidc/issuer"
+)
+
+// component: what the code looks at stands in columns, what it only carries
+// stands in body, so that a new field needs no migration. Times are Unix
+// nanoseconds.
+var component = sqlitedb.Component{Name: "oidc/issuer", Migrations: []string{`
+CREATE TABLE issuer_keys (
+	seq     INTEGER PRIMARY KEY,
+	kid     TEXT    NOT NULL UNIQUE,
+	pkcs8   BLOB    NOT NULL,
+	created INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE issuer_requests (
+	id      BLOB    NOT NULL PRIMARY KEY,
+	body    BLOB    NOT NULL,
+	expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX issuer_requests_expires ON issuer_requests (expires);
+
+CREATE TABLE issuer_sessions (
+	id         TEXT    NOT NULL PRIMARY KEY,
+	user       BLOB    NOT NULL,
+	credential BLOB    NOT NULL,
+	code       BLOB    NOT NULL UNIQUE,
+	refresh    BLOB    UNIQUE,          -- set when the code is taken
+	body       BLOB    NOT NULL,
+	expires    INTEGER NOT NULL,
+	ended      INTEGER,
+	reason     TEXT    NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+CREATE INDEX issuer_sessions_user       ON issuer_sessions (user);
+CREATE INDEX issuer_sessions_credential ON issuer_sessions (credential);
+CREATE INDEX issuer_sessions_expires    ON issuer_sessions (expires);
+
+CREATE TABLE issuer_proofs (
+	proof   BLOB    NOT NULL PRIMARY KEY,
+	expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX issuer_proofs_expires ON issuer_proofs (expires);
+`}}
+
+// Store is an [issuer.Store] on SQLite.
+type Store struct {
+	db *sqlitedb.DB
+}
+
+var _ issuer.Store = (*Store)(nil)
+
+// Open opens or creates the file at path; ":memory:" is a database that lives
+// as long as the Store.
+func Open(ctx context.Context, path string) (*Store, error) {
+	db, err := sqlitedb.Open(ctx, path, component)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{db: db}, nil
+}
+
+// Close closes the file.
+func (s *Store) Close() error { return s.db.Close() }
+
+// InitKeys implements [issuer.Store].
+func (s *Store) InitKeys(ctx context.Context, first issuer.Key) ([]issuer.Key, error) {
+	var keys []issuer.Key
+	err := s.db.Write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO issuer_keys (kid, pkcs8, created) SELECT ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM issuer_keys)`,
+			first.ID, []byte(first.PKCS8.Reveal()), first.Created.UnixNano())
+		if err != nil {
+			return wrap("adding the first signing key", err)
+		}
+		keys, err = readKeys(ctx, tx)
+		return err
+	})
+	return keys, err
+}
+
+func readKeys(ctx context.Context, tx *sql.Tx) ([]issuer.Key, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT kid, pkcs8, created FROM issuer_keys ORDER BY seq`)
+	if err != nil {
+		return nil, wrap("reading the signing keys", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var keys []issuer.Key
+	for rows.Next() {
+		var k issuer.Key
+		var pkcs8 []byte
+		var created int64
+		if err := rows.Scan(&k.ID, &pkcs8, &created); err != nil {
+			return nil, wrap("reading the signing keys", err)
+		}
+		k.PKCS8, k.Created = secret.New(string(pkcs8)), time.Unix(0, created)
+		keys = append(keys, k)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, wrap("reading the signing keys", err)
+	}
+	return keys, nil
+}
+
+// PutRequest implements [issuer.Store].
+func (s *Store) PutRequest(ctx context.Context, r issuer.Request) error {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return wrap("encoding a request", err)
+	}
+	return s.insert(ctx, "adding a request", `INSERT INTO issuer_requests (id, body, expires) VALUES (?, ?, ?)`,
+		r.ID[:], body, r.Expires.UnixNano())
+}
+
+// TakeRequest implements [issuer.Store].
+func (s *Store) TakeRequest(ctx context.Context, id issuer.Hash) (*issuer.Request, error) {
+	var body []byte
+	err := s.db.Write(ctx, func(tx *sql.Tx) error {
+		err := tx.QueryRowContext(ctx, `DELETE FROM issuer_requests WHERE id = ? RETURNING body`, id[:]).Scan(&body)
+		return notFound("taking a request", err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	var r issuer.Request
+	if err := json.Unmarshal(body, &r); err != nil {
+		return nil, wrap("decoding a request", err)
+	}
+	return &r, nil
+}
+
+// AddSession implements [issuer.Store].
+func (s *Store) AddSession(ctx context.Context, se issuer.Session) error {
+	body, err := json.Marshal(se)
+	if err != nil {
+		return wrap("encoding a session", err)
+	}
+	return s.insert(ctx, "adding a session", `INSERT INTO issuer_sessions (id, user, credential, code, body, expires) VALUES (?, ?, ?, ?, ?, ?)`,
+		se.ID, se.UserHandle, se.CredentialID, se.Code[:], body, se.Expires.UnixNano())
+}
+
+// TakeCode implements [issuer.Store].
+func (s *Store) TakeCode(ctx context.Context, code, refresh issuer.Hash) (*issuer.Session, error) {
+	var se *issuer.Session
+	taken := false
+	err := s.db.Write(ctx, func(tx *sql.Tx) (err error) {
+		// One statement decides who gets it; refresh is NULL until then.
+		se, err = scanSession(tx.QueryRowContext(ctx, `UPDATE issuer_sessions SET refresh = ? WHERE code = ? AND refresh IS NULL RETURNING body, ended, reason`, refresh[:], code[:]))
+		if errors.Is(err, issuer.ErrNotFound) {
+			taken = true
+			se, err = scanSession(tx.QueryRowContext(ctx, `SELECT body, ended, reason FROM issuer_sessions WHERE code = ?`, code[:]))
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case taken:
+		return se, issuer.ErrTaken
+	}
+	return se, nil
+}
+
+// SessionByRefresh implements [issuer.Store].
+func (s *Store) SessionByRefresh(ctx context.Context, refresh issuer.Hash) (*issuer.Session, error) {
+	return scanSession(s.db.QueryRowContext(ctx, `SELECT body, ended, reason FROM issuer_sessions WHERE refresh = ?`, refresh[:]))
+}
+
+func scanSession(row *sql.Row) (*issuer.Session, error) {
+	var body []byte
+	var ended sql.NullInt64
+	var reason string
+	if err := row.Scan(&body, &ended, &reason); err != nil {
+		return nil, notFound("reading a session", err)
+	}
+	var se issuer.Session
+	if err := json.Unmarshal(body, &se); err != nil {
+		return nil, wrap("decoding a session", err)
+	}
+	se.EndReason = reason
+	if ended.Valid {
+		se.Ended = time.Unix(0, ended.Int64)
+	}
+	return &se, nil
+}
+
+// EndSession implements [issuer.Store].
+func (s *Store) EndSession(ctx context.Context, id, reason string, at time.Time) (ended bool, err error) {
+	err = s.db.Write(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE issuer_sessions SET ended = ?, reason = ? WHERE id = ? AND ended IS NULL`, at.UnixNano(), reason, id)
+		if err != nil {
+			return wrap("ending a session", err)
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return wrap("ending a session", err)
+		}
+		if ended = n == 1; ended {
+			return nil
+		}
+		return notFound("ending a session", tx.QueryRowContext(ctx, `SELECT 1 FROM issuer_sessions WHERE id = ?`, id).Scan(new(int)))
+	})
+	return ended, err
+}
+
+// AddProof implements [issuer.Store].
+func (s *Store) AddProof(ctx context.Context, proof issuer.Hash, expires time.Time) error {
+	return s.insert(ctx, "adding a proof", `INSERT INTO issuer_proofs (proof, expires) VALUES (?, ?)`, proof[:], expires.UnixNano())
+}
+
+// Sweep implements [issuer.Store].
+func (s *Store) Sweep(ctx context.Context, now time.Time) error {
+	return s.db.Write(ctx, func(tx *sql.Tx) error {
+		for _, table := range []string{"issuer_requests", "issuer_sessions", "issuer_proofs"} {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE expires < ?`, now.UnixNano()); err != nil {
+				return wrap("forgetting what has expired", err)
+			}
+		}
+		return nil
+	})
+}
+
+// insert adds a row whose key must be new.
+func (s *Store) insert(ctx context.Context, what, statement string, args ...any) error {
+	return s.db.Write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, statement, args...); sqlitedb.IsUnique(err) {
+			return issuer.ErrTaken
+		} else if err != nil {
+			return wrap(what, err)
+		}
+		return nil
+	})
+}
+
+func notFound(what string, err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return issuer.ErrNotFound
+	}
+	if err != nil {
+		return wrap(what, err)
+	}
+	return nil
+}
+
+// wrap keeps the context's errors, which callers act on, and seals the driver's.
+func wrap(what string, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("sqlite: %s: %w", what, err)
+	}
+	return fmt.Errorf("sqlite: %s: %v", what, err)
+}

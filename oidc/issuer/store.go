@@ -1,0 +1,135 @@
+package issuer
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"time"
+
+	"github.com/lakekey/lakekey/internal/secret"
+)
+
+// ErrNotFound says that the store holds nothing under that name, or no longer.
+var ErrNotFound = errors.New("issuer: not found")
+
+// ErrTaken says that a one-time thing was there and has been used already.
+var ErrTaken = errors.New("issuer: already used")
+
+// Store keeps what an issuer must remember between two requests. Replicas that
+// share one Store are one issuer: any of them serves any step.
+//
+// Methods are safe for concurrent use, by goroutines and by processes. What a
+// method takes, it takes atomically: of N concurrent calls exactly one gets it.
+// A write is there for every reader when the method returns. The store never
+// judges time: it hands out what has expired, and the issuer refuses it.
+// Package issuertest holds the conformance suite.
+//
+// Secrets reach a store as their [Hash] only; signing keys are the exception,
+// so whoever reads the store can sign as the issuer: guard it accordingly.
+type Store interface {
+	// InitKeys stores first if the store holds no signing key yet, and
+	// returns every key it holds then, oldest first. Replicas that start
+	// together get the same answer.
+	InitKeys(ctx context.Context, first Key) ([]Key, error)
+
+	// PutRequest keeps a pending authorization under its ID.
+	PutRequest(ctx context.Context, r Request) error
+	// TakeRequest removes a pending authorization and returns it;
+	// [ErrNotFound] if there is none.
+	TakeRequest(ctx context.Context, id Hash) (*Request, error)
+
+	// AddSession stores a new session whose code nobody has used yet.
+	AddSession(ctx context.Context, s Session) error
+	// TakeCode marks the code as used and gives the session its refresh
+	// token, in one step. [ErrNotFound] if no session has that code; if the
+	// code was used before, the session it belongs to together with
+	// [ErrTaken], because the issuer then ends that session.
+	TakeCode(ctx context.Context, code, refresh Hash) (*Session, error)
+	// SessionByRefresh finds the session a refresh token belongs to, ended or
+	// not; [ErrNotFound] if there is none.
+	SessionByRefresh(ctx context.Context, refresh Hash) (*Session, error)
+	// EndSession marks a session as ended at the given time and reports
+	// whether this call did it: false if it had ended before. [ErrNotFound]
+	// if there is none.
+	EndSession(ctx context.Context, id, reason string, at time.Time) (bool, error)
+
+	// AddProof remembers a DPoP proof until it expires; [ErrTaken] if it is
+	// remembered already.
+	AddProof(ctx context.Context, proof Hash, expires time.Time) error
+
+	// Sweep forgets requests, sessions and proofs that expired before now.
+	Sweep(ctx context.Context, now time.Time) error
+}
+
+// Key is a signing key of the issuer: an ECDSA P-256 key in PKCS #8 form.
+type Key struct {
+	ID      string // RFC 7638 thumbprint
+	PKCS8   secret.Value
+	Created time.Time
+}
+
+// Request is an authorization in waiting: a client asked, the person has yet to
+// touch the key.
+type Request struct {
+	ID            Hash // of the auth_session
+	ClientID      string
+	Scope         string
+	Audience      string
+	Nonce         string
+	CodeChallenge string // PKCE, S256
+	ACRValues     []string
+	JKT           string // thumbprint of the DPoP key that everything is bound to
+	JKTProven     bool   // by a proof on the request, not only named in it
+	Created       time.Time
+	Expires       time.Time
+}
+
+// Session is what one touch established. It outlives the code that starts it
+// and every token it yields, and ends at Expires whatever happens.
+type Session struct {
+	ID            string // public: the sid of its tokens
+	ClientID      string
+	UserHandle    []byte
+	UserName      string
+	CredentialID  []byte
+	AAGUID        string
+	Attestation   string
+	UserVerified  bool
+	Scope         string
+	Audience      string
+	Nonce         string
+	CodeChallenge string
+	JKT           string
+	ACR           string
+	AMR           []string
+	AuthTime      time.Time
+	Code          Hash
+	CodeExpires   time.Time
+	Expires       time.Time
+
+	Ended     time.Time // zero while it lives
+	EndReason string
+}
+
+// Hash is the SHA-256 of a bearer secret: what a store may know of it.
+type Hash [sha256.Size]byte
+
+// HashOf returns the hash under which a store keeps s.
+func HashOf(s secret.Value) Hash { return sha256.Sum256([]byte(s.Reveal())) }
+
+// newSecret returns 256 random bits, which is what FiPA §5.3.1 asks of an
+// auth_session and more than RFC 6749 §10.10 asks of codes and tokens.
+func newSecret() secret.Value {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program first
+	return secret.New(base64.RawURLEncoding.EncodeToString(b[:]))
+}
+
+// newID returns 128 random bits for what is public but must be unique.
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}

@@ -1,0 +1,166 @@
+package issuer
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/lakekey/lakekey/internal/secret"
+)
+
+const (
+	grantCode    = "authorization_code"
+	grantRefresh = "refresh_token"
+)
+
+// redeem is the token endpoint (RFC 6749 §3.2). Every token is bound to the
+// client's DPoP key (RFC 9449 §5).
+func (i *Issuer) redeem(r *http.Request, c *call) (reply, error) {
+	grant, err := c.form.require("grant_type")
+	if err != nil {
+		return reply{}, err
+	}
+	switch grant {
+	case grantCode:
+		return i.redeemCode(r.Context(), c)
+	case grantRefresh:
+		return i.refresh(r.Context(), c)
+	default:
+		return reply{}, refuse(http.StatusBadRequest, "unsupported_grant_type", "this issuer takes the grants authorization_code and refresh_token")
+	}
+}
+
+// redeemCode takes the code before it looks at anything that came with it. If
+// something is wrong then, the session the code would have started is over: a
+// code in the wrong hands is good for one guess.
+func (i *Issuer) redeemCode(ctx context.Context, c *call) (reply, error) {
+	code, err := c.form.require("code")
+	if err != nil {
+		return reply{}, err
+	}
+	refresh := newSecret()
+	s, err := i.store.TakeCode(ctx, HashOf(secret.New(code)), HashOf(refresh))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return reply{}, refuse(http.StatusBadRequest, "invalid_grant", "this code is unknown or was forgotten; sign in again")
+	case errors.Is(err, ErrTaken):
+		// RFC 6749 §4.1.2: "If an authorization code is used more than once,
+		// the authorization server MUST deny the request and SHOULD revoke …
+		// all tokens previously issued based on that authorization code."
+		// https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2
+		return reply{}, i.abandon(ctx, s, "its code was used twice", refuse(http.StatusBadRequest, "invalid_grant", "this code was used before, so the session it started is over; sign in again"))
+	case err != nil:
+		return reply{}, fmt.Errorf("taking a code: %w", err)
+	}
+	i.point("code taken")
+	audience, err := i.checkCode(ctx, c, s)
+	if err != nil {
+		return reply{}, i.abandon(ctx, s, "its code was redeemed wrongly", err)
+	}
+	i.point("code checked")
+	answer, err := i.mint(ctx, c, s, issue{typ: eventIssue, audience: audience, nonce: s.Nonce, refresh: refresh})
+	if err != nil {
+		return reply{}, i.abandon(ctx, s, "its first tokens could not be issued", err)
+	}
+	return answer, nil
+}
+
+// checkCode decides whether whoever has the code is who asked for it.
+func (i *Issuer) checkCode(ctx context.Context, c *call, s *Session) (audience string, err error) {
+	now := i.now()
+	switch {
+	case s.ClientID != c.client.ID:
+		return "", refuse(http.StatusBadRequest, "invalid_grant", "this code was issued to another client")
+	case !s.Ended.IsZero():
+		return "", refuse(http.StatusBadRequest, "invalid_grant", "this session has ended; sign in again")
+	case !now.Before(s.CodeExpires):
+		return "", refuse(http.StatusBadRequest, "invalid_grant", "this code has expired; sign in again")
+	case !verifierMatches(c.form["code_verifier"], s.CodeChallenge):
+		return "", refuse(http.StatusBadRequest, "invalid_grant", "the code_verifier does not match the code_challenge of the request")
+	}
+	if err := i.prove(ctx, c, s); err != nil {
+		return "", err
+	}
+	audience = s.Audience
+	if asked := c.form["audience"]; asked != "" {
+		audience = asked
+	}
+	// The client may have lost the audience since.
+	if _, allowed := c.client.audience(audience); !allowed {
+		return "", badAudience(c.client)
+	}
+	return audience, nil
+}
+
+// verifierMatches is RFC 7636 §4.6 for S256. The length and alphabet of §4.1
+// are part of what makes a verifier unguessable.
+func verifierMatches(verifier, challenge string) bool {
+	if len(verifier) < 43 || len(verifier) > 128 || strings.IndexFunc(verifier, func(r rune) bool { return r > 0x7e || !unreserved(byte(r)) }) >= 0 {
+		return false
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	return subtle.ConstantTimeCompare([]byte(base64.RawURLEncoding.EncodeToString(sum[:])), []byte(challenge)) == 1
+}
+
+// prove checks that the request is by the holder of the session's DPoP key, and
+// new.
+func (i *Issuer) prove(ctx context.Context, c *call, s *Session) error {
+	p, err := verifyProof(c.proofs, c.url, i.now())
+	if err != nil {
+		return err
+	}
+	if p.jkt != s.JKT {
+		return refuse(http.StatusBadRequest, "invalid_grant", "the DPoP proof is by another key than the one this session is bound to")
+	}
+	return i.spend(ctx, p)
+}
+
+// refresh issues another pair of tokens from a session. The refresh token stays
+// the same: it is bound to the client's key, which is what RFC 9700 §4.14.2
+// asks for instead of rotation.
+func (i *Issuer) refresh(ctx context.Context, c *call) (reply, error) {
+	token, err := c.form.require("refresh_token")
+	if err != nil {
+		return reply{}, err
+	}
+	s, err := i.store.SessionByRefresh(ctx, HashOf(secret.New(token)))
+	if errors.Is(err, ErrNotFound) {
+		return reply{}, refuse(http.StatusBadRequest, "invalid_grant", "this refresh token is unknown or its session is over; sign in again")
+	}
+	if err != nil {
+		return reply{}, fmt.Errorf("reading a session: %w", err)
+	}
+	if err := i.checkRefresh(ctx, c, s); err != nil {
+		return reply{}, i.refused(ctx, c, s, err)
+	}
+	audience, allowed := c.client.audience(c.form["audience"])
+	if !allowed {
+		return reply{}, i.refused(ctx, c, s, badAudience(c.client))
+	}
+	i.point("refresh checked")
+	// OpenID Connect Core §12.2: a refreshed ID token "SHOULD NOT have a nonce
+	// Claim", keeps iss, sub and auth_time, and has a new iat.
+	return i.mint(ctx, c, s, issue{typ: eventRefresh, audience: audience})
+}
+
+func (i *Issuer) checkRefresh(ctx context.Context, c *call, s *Session) error {
+	switch {
+	case s.ClientID != c.client.ID:
+		return refuse(http.StatusBadRequest, "invalid_grant", "this refresh token was issued to another client")
+	case !s.Ended.IsZero():
+		return refuse(http.StatusBadRequest, "invalid_grant", "this session has ended; sign in again")
+	case !i.now().Before(s.Expires):
+		return refuse(http.StatusBadRequest, "invalid_grant", "this session is over its hard end; sign in again")
+	case c.form["scope"] != "" && c.form["scope"] != s.Scope:
+		return refuse(http.StatusBadRequest, "invalid_scope", "this session has the scope "+s.Scope)
+	}
+	if err := i.prove(ctx, c, s); err != nil {
+		return err
+	}
+	return i.checkCredential(ctx, s)
+}
