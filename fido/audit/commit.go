@@ -19,9 +19,12 @@ const (
 // batch is a group of records that share one write and one fsync.
 type batch struct {
 	buf    []byte
-	tree   tree // after the last record of the batch
 	urgent bool // somebody waits for it
 	sign   bool // somebody waits for a checkpoint
+
+	size uint64    // records after the batch
+	due  bool      // a checkpoint is, so root is computed
+	root tlog.Hash // after the batch
 
 	hurry      chan struct{} // closed when urgent is set
 	done       chan struct{} // closed when err and checkpoint are set
@@ -117,7 +120,7 @@ func (l *Log) requestCheckpoint() (*batch, error) {
 // batch returns the batch that gathers records. l.mu is held.
 func (l *Log) batch() *batch {
 	if l.pending == nil {
-		l.pending = &batch{hurry: make(chan struct{}), done: make(chan struct{})}
+		l.pending = &batch{buf: make([]byte, 0, 1024), hurry: make(chan struct{}), done: make(chan struct{})}
 	}
 	return l.pending
 }
@@ -164,7 +167,11 @@ func (l *Log) next() *batch {
 		l.running = false
 		return nil
 	}
-	b.tree = l.tree
+	b.size = l.tree.size
+	b.due = !l.inline && time.Since(l.signedAt) >= l.every
+	if b.sign || b.due {
+		b.root = l.tree.root()
+	}
 	return b
 }
 
@@ -179,7 +186,6 @@ func (l *Log) commit(b *batch) {
 	if err == nil {
 		l.mu.Lock()
 		l.size += int64(len(b.buf))
-		l.durable = b.tree.size
 		l.mu.Unlock()
 	}
 	if err == nil && b.sign {
@@ -207,7 +213,7 @@ func (l *Log) fail(err error) error {
 
 // writeCheckpoint signs the state after the batch, which is on disk.
 func (l *Log) writeCheckpoint(b *batch) ([]byte, error) {
-	msg, err := checkpoint{origin: l.signer.Name(), size: b.tree.size, root: b.tree.root()}.sign(l.signer)
+	msg, err := checkpoint{origin: l.signer.Name(), size: b.size, root: b.root}.sign(l.signer)
 	if err != nil {
 		return nil, err
 	}
@@ -216,31 +222,32 @@ func (l *Log) writeCheckpoint(b *batch) ([]byte, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.signed, l.signedAt = b.tree.size, time.Now()
+	l.signed, l.signedAt = b.size, time.Now()
 	return msg, nil
 }
 
 // checkpointInTime writes a checkpoint if one is due, else sees to it that one
 // is written when it is.
 func (l *Log) checkpointInTime(b *batch) {
-	l.mu.Lock()
-	due := time.Since(l.signedAt) >= l.every
-	if !due && !l.closed && l.timer == nil {
-		l.timer = time.AfterFunc(l.every-time.Since(l.signedAt), func() {
-			l.mu.Lock()
-			l.timer = nil
-			covered := l.signed == l.tree.size
-			l.mu.Unlock()
-			if !covered {
-				_, _ = l.requestCheckpoint() // fails only if the log has failed or is closed
-			}
-		})
-	}
-	l.mu.Unlock()
-	if due {
+	if b.due {
 		_, err := l.writeCheckpoint(b)
 		_ = l.fail(err) // the next caller sees it
+		return
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.timer != nil {
+		return
+	}
+	l.timer = time.AfterFunc(l.every-time.Since(l.signedAt), func() {
+		l.mu.Lock()
+		l.timer = nil
+		covered := l.signed == l.tree.size
+		l.mu.Unlock()
+		if !covered {
+			_, _ = l.requestCheckpoint() // fails only if the log has failed or is closed
+		}
+	})
 }
 
 // recordError says that an event cannot be written as a record.

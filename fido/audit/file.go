@@ -82,7 +82,7 @@ func (l *Log) resume(s *fileStore) error {
 		return fmt.Errorf("audit: recovering the log: %w", err)
 	}
 	l.tree, l.prev, l.last = v.tree, v.prev, v.last
-	l.size, s.size, l.durable = v.offset, v.offset, v.tree.size
+	l.size, s.size = v.offset, v.offset
 	if err := l.recordRecovery(s.path); err != nil {
 		return err
 	}

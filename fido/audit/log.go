@@ -59,7 +59,6 @@ type Log struct {
 	failed   error     // final
 	closed   bool
 	size     int64     // bytes on disk
-	durable  uint64    // records on disk
 	signed   uint64    // records under the newest checkpoint
 	signedAt time.Time // when it was written
 	timer    *time.Timer

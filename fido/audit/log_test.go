@@ -433,7 +433,8 @@ func TestWritersShareAnFsync(t *testing.T) {
 // Writers faster than the disk wait; what waits is bounded.
 func TestWhatWaitsForTheDiskIsBounded(t *testing.T) {
 	signer, _ := newSigner(t)
-	l, f := openFaulty(t, filepath.Join(t.TempDir(), "log"), signer)
+	path := filepath.Join(t.TempDir(), "log")
+	l, f := openFaulty(t, path, signer)
 	f.hang = make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	big := strings.Repeat("\x01", 1024) // six bytes each in JSON
@@ -450,7 +451,12 @@ func TestWhatWaitsForTheDiskIsBounded(t *testing.T) {
 	wg.Wait()
 	close(f.hang)
 	require.NoError(t, l.Close())
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	// One batch was under way and one was full; 2,000 records are 12 MB.
+	require.Less(t, info.Size(), int64(2*(audit.MaxPending+audit.MaxLine)))
+	require.Greater(t, info.Size(), int64(audit.MaxPending))
 	var log bytes.Buffer
-	_, err := l.WriteTo(&log)
+	_, err = l.WriteTo(&log)
 	require.ErrorIs(t, err, audit.ErrClosed)
 }
