@@ -5,7 +5,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"encoding/base64"
 	"errors"
 	"math/big"
 	"slices"
@@ -92,11 +91,11 @@ func (k jwk) public() (crypto.PublicKey, string) {
 		}
 		return &rsa.PublicKey{N: n, E: int(e.Int64())}, algRS256
 	case k.Type == "EC" && k.Curve == "P-256":
-		x, errX := base64.RawURLEncoding.Strict().DecodeString(k.X)
-		y, errY := base64.RawURLEncoding.Strict().DecodeString(k.Y)
+		x, okX := base64URL(k.X)
+		y, okY := base64URL(k.Y)
 		// RFC 7518 section 6.2.1.2: "The length of this octet string MUST be the
 		// full size of a coordinate for the curve".
-		if errX != nil || errY != nil || len(x) != 32 || len(y) != 32 {
+		if !okX || !okY || len(x) != 32 || len(y) != 32 {
 			return nil, ""
 		}
 		key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, x, y))
@@ -109,8 +108,8 @@ func (k jwk) public() (crypto.PublicKey, string) {
 }
 
 func number(s string) (*big.Int, bool) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) == 0 || len(b) > maxRSABits/8+1 {
+	b, ok := base64URL(s)
+	if !ok || len(b) == 0 || len(b) > maxRSABits/8+1 {
 		return nil, false
 	}
 	return new(big.Int).SetBytes(b), true

@@ -2,7 +2,6 @@ package databrickstest
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -63,11 +62,14 @@ func readSubjectToken(text string) (*subjectToken, *refusal) {
 	if len(parts) != 3 {
 		return nil, refuse(0, "subject_token is not a signed JWT: it has %d parts, not 3", len(parts))
 	}
+	if _, ok := base64URL(parts[2]); !ok {
+		return nil, refuse(0, "subject_token is not a JWT: its signature is not base64url")
+	}
 	header, claims := map[string]any{}, map[string]any{}
 	for i, into := range []*map[string]any{&header, &claims} {
 		name := []string{"header", "claims"}[i]
-		part, err := base64.RawURLEncoding.Strict().DecodeString(parts[i])
-		if err != nil {
+		part, ok := base64URL(parts[i])
+		if !ok {
 			return nil, refuse(0, "subject_token is not a JWT: its %s are not base64url", name)
 		}
 		if err := decodeStrict(part, into); err != nil || *into == nil {

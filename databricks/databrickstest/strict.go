@@ -2,10 +2,12 @@ package databrickstest
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // maxDepth bounds the nesting of JSON that strangers send.
@@ -72,4 +74,13 @@ func checkMembers(d *json.Decoder, depth int) error {
 		return errors.New("the text is not JSON")
 	}
 	return nil
+}
+
+// base64URL decodes what RFC 7515 section 2 calls base64url: "with all trailing
+// '=' characters omitted […] and without the inclusion of any line breaks,
+// whitespace, or other additional characters". Package base64 alone would skip
+// line breaks, and one signature would have many texts.
+func base64URL(s string) ([]byte, bool) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	return b, err == nil && !strings.ContainsAny(s, "\r\n")
 }

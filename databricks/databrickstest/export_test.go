@@ -1,0 +1,22 @@
+package databrickstest
+
+// What the fuzz tests reach inside for.
+var (
+	DecodeStrict = decodeStrict
+	ParseFilter  = func(s string) error { _, err := parseFilter(s); return err }
+)
+
+// KeySet tells how many usable keys a JWK Set has.
+func KeySet(text []byte) (int, error) {
+	keys, err := parseKeySet(text)
+	return len(keys), err
+}
+
+// Allows reports whether a scope parameter would let a token call an API.
+func Allows(scopes, name, method string) (allowed, ok bool) {
+	set, ok := parseScopes(scopes)
+	return ok && set.allows(name, method), ok
+}
+
+// MaxGrants is how many tokens are remembered.
+const MaxGrants = maxGrants
