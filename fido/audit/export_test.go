@@ -3,6 +3,7 @@ package audit
 import (
 	"bufio"
 	"bytes"
+	"io"
 	"maps"
 	"os"
 
@@ -88,10 +89,10 @@ func (v *verification) clone() verification {
 
 // From verifies a log of which the first k records are as they were, and rest
 // follows.
-func (w *Walk) From(k int, rest []byte, r Reader) error {
+func (w *Walk) From(k int, rest io.Reader, r Reader) error {
 	v := w.states[k].clone()
 	v.in = r.b
-	v.in.Reset(bytes.NewReader(rest))
+	v.in.Reset(rest)
 	return v.run()
 }
 

@@ -133,7 +133,14 @@ func TestReopening(t *testing.T) {
 	for n := range 5 {
 		l := open(t, path, signer, audit.Options{})
 		require.NoError(t, l.Append(t.Context(), audit.Event{Type: "a", User: fmt.Sprint(n)}))
-		_, err := audit.OpenFile(path, signer, audit.Options{})
+		cp, err := l.Checkpoint(t.Context())
+		require.NoError(t, err)
+		var live bytes.Buffer
+		_, err = l.WriteTo(&live)
+		require.NoError(t, err)
+		_, err = audit.Verify(&live, key, audit.VerifyOptions{Checkpoints: [][]byte{cp}})
+		require.NoError(t, err)
+		_, err = audit.OpenFile(path, signer, audit.Options{})
 		require.ErrorIs(t, err, audit.ErrLocked)
 		require.NoError(t, l.Close())
 		require.NoError(t, l.Close())
@@ -315,6 +322,7 @@ func TestAFailedWriteIsFinal(t *testing.T) {
 			_, err = l.Begin(t.Context(), audit.Event{Type: "b"})
 			var we *audit.WriteError
 			require.ErrorAs(t, err, &we)
+			require.ErrorContains(t, err, "must be opened anew")
 			// The disk recovers. The log does not: it does not know what is there.
 			f.failWrite.Store(false)
 			f.shortWrite.Store(false)

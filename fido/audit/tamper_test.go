@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/note"
@@ -143,9 +145,10 @@ func TestEveryChangedByteIsNamed(t *testing.T) {
 // everyByte changes the first n bytes of rest, which are record k+1.
 func everyByte(t *testing.T, w *audit.Walk, k int, rest []byte, n int) (tried int) {
 	r := audit.NewReader()
-	check := func(changed []byte, at int, how string, between bool) {
+	check := func(before, put, after []byte, how string, between bool) {
 		tried++
-		err := w.From(k, changed, r)
+		at := len(before)
+		err := w.From(k, &pieces{before, put, after}, r)
 		te, ok := err.(*audit.TamperError)
 		if !ok {
 			t.Errorf("byte %d of record %d %s: %v", at, k+1, how, err)
@@ -158,25 +161,34 @@ func everyByte(t *testing.T, w *audit.Walk, k int, rest []byte, n int) (tried in
 			t.Errorf("byte %d of record %d %s: %v", at, k+1, how, err)
 		}
 	}
-	buf := make([]byte, 0, len(rest)+1)
 	for i := range n {
 		was := rest[i]
 		for _, c := range []byte{was ^ 1, was ^ 0x20, was ^ 0x80, '\n', '"', '0', ' ', 0} {
-			if c == was {
-				continue
+			if c != was {
+				check(rest[:i], []byte{c}, rest[i+1:], fmt.Sprintf("= %q", c), false)
 			}
-			buf = append(buf[:0], rest...)
-			buf[i] = c
-			check(buf, i, fmt.Sprintf("= %q", c), false)
 		}
-		buf = append(append(buf[:0], rest[:i]...), rest[i+1:]...)
-		check(buf, i, "removed", false)
+		check(rest[:i], nil, rest[i+1:], "removed", false)
 		for _, c := range []byte{'\n', ' ', '0', 0} {
-			buf = append(append(append(buf[:0], rest[:i]...), c), rest[i:]...)
-			check(buf, i, fmt.Sprintf("has %q before it", c), c == '\n' && i == n-1)
+			check(rest[:i], []byte{c}, rest[i:], fmt.Sprintf("has %q before it", c), c == '\n' && i == n-1)
 		}
 	}
 	return tried
+}
+
+// pieces reads what it holds, a little at a time: most changes are found before
+// much is read.
+type pieces [3][]byte
+
+func (p *pieces) Read(b []byte) (int, error) {
+	for i := range p {
+		if len(p[i]) > 0 {
+			n := copy(b[:min(len(b), 512)], p[i])
+			p[i] = p[i][n:]
+			return n, nil
+		}
+	}
+	return 0, io.EOF
 }
 
 // The same through the front door, on a log short enough for it.
@@ -251,7 +263,7 @@ func TestEveryTruncationIsNamed(t *testing.T) {
 	for k, line := range r.lines {
 		for cut := range len(line) + 1 {
 			var te *audit.TamperError
-			require.ErrorAs(t, w.From(k, r.log[start:start+cut], buf), &te)
+			require.ErrorAs(t, w.From(k, bytes.NewReader(r.log[start:start+cut]), buf), &te)
 			require.Equal(t, audit.Truncated, te.Kind)
 			require.Equal(t, uint64(k+1), te.Record)
 			require.Equal(t, uint64(200), te.Last)
@@ -354,6 +366,52 @@ func TestARewrittenHistoryIsBounded(t *testing.T) {
 		te := r.blamed(t, lines, slices.Concat(cps[2:], cps[:2])...)
 		require.Equal(t, audit.Rewritten, te.Kind)
 		require.Equal(t, [2]uint64{uint64(c.first), uint64(c.last)}, [2]uint64{te.Record, te.Last}, "rewritten from %d: %v", c.from, te)
+	}
+}
+
+// A checkpoint was made when the changed record was the newest.
+func TestAChangeUnderACheckpointIsNamed(t *testing.T) {
+	var kept []byte
+	r := record(t, 40, func(done int, l *audit.Log) {
+		if done == 20 {
+			cp, err := l.Checkpoint(context.Background())
+			require.NoError(t, err)
+			kept = cp
+		}
+	})
+	lines := slices.Clone(r.lines)
+	lines[19] = audit.Reseal(bytes.Replace(lines[19], []byte(`"type":"`), []byte(`"type":"x`), 1))
+	te := r.blamed(t, lines, kept)
+	require.Equal(t, audit.Changed, te.Kind)
+	require.Equal(t, [2]uint64{20, 20}, [2]uint64{te.Record, te.Last})
+	require.ErrorContains(t, te, "audit: record 20 changed: ")
+
+	// And a record before it: the link tells, wherever the checkpoint is.
+	lines = slices.Clone(r.lines)
+	lines[18] = audit.Reseal(bytes.Replace(lines[18], []byte(`"type":"`), []byte(`"type":"x`), 1))
+	te = r.blamed(t, lines, kept)
+	require.Equal(t, [2]uint64{19, 19}, [2]uint64{te.Record, te.Last})
+}
+
+// An act that was done without being announced is no part of an honest log.
+func TestAResultWithoutItsIntentIsNamed(t *testing.T) {
+	r := record(t, 8, nil)
+	lines := slices.Delete(slices.Clone(r.lines), 4, 5)
+	audit.Relink(lines, 1)
+	_, err := audit.Verify(bytes.NewReader(join(lines)), nil, audit.VerifyOptions{InsecureNoCheckpoint: true})
+	var te *audit.TamperError
+	require.ErrorAs(t, err, &te)
+	require.Equal(t, audit.Inserted, te.Kind)
+	require.Equal(t, uint64(6), te.Record)
+}
+
+// A failing reader is not tampering.
+func TestALogThatCannotBeReadIsNoEvidence(t *testing.T) {
+	r := record(t, 8, nil)
+	for _, n := range []int{0, 100, len(r.log)} {
+		broken := io.MultiReader(bytes.NewReader(r.log[:n]), iotest.ErrReader(errDisk))
+		_, err := audit.Verify(broken, r.key, audit.VerifyOptions{Checkpoints: [][]byte{r.checkpoint}})
+		require.ErrorIs(t, err, errDisk)
 	}
 }
 
