@@ -64,18 +64,17 @@ func regress(stored, got uint32) string {
 func (p *RelyingParty) quarantine(ctx context.Context, c Credential, count uint32, e audit.Event) error {
 	ctx = context.WithoutCancel(ctx) // a clone must not escape by hanging up
 	reason := regress(c.SignCount, count)
-	for range maxConflicts {
-		c.Quarantine = reason
-		err := p.store.UpdateCredential(ctx, c)
-		if err == nil {
+	c.Quarantine = reason
+	err := p.store.UpdateCredential(ctx, c)
+	for n := 0; errors.Is(err, ErrConflict) && n < maxConflicts; n++ {
+		if c, err = p.store.Credential(ctx, c.ID); err != nil || c.Quarantine != "" {
 			break
 		}
-		if !errors.Is(err, ErrConflict) {
-			return fmt.Errorf("quarantining the credential: %w", err)
-		}
-		if c, err = p.store.Credential(ctx, c.ID); err != nil {
-			return fmt.Errorf("reading the credential again: %w", err)
-		}
+		c.Quarantine = reason
+		err = p.store.UpdateCredential(ctx, c)
+	}
+	if err != nil {
+		return fmt.Errorf("quarantining the credential: %w", err)
 	}
 	e.Type, e.Outcome, e.Reason = "credential.quarantined", audit.OK, reason
 	refused := &VerificationError{Check: "sign count", Spec: specAssertion, Detail: reason, cause: ErrQuarantined}
