@@ -1,6 +1,7 @@
 package authenticator_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -43,4 +44,11 @@ func attestationFormat(t *testing.T, response []byte) string {
 	}
 	require.NoError(t, cbor.Unmarshal(must(base64.RawURLEncoding.DecodeString(o.Response.AttestationObject)), &att))
 	return att.Fmt
+}
+
+func bytesReplaced(b []byte, old, replacement string) []byte {
+	if !bytes.Contains(b, []byte(old)) {
+		panic("nothing to replace")
+	}
+	return bytes.Replace(b, []byte(old), []byte(replacement), 1)
 }
