@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 
@@ -98,6 +99,15 @@ func (s *TokenSource) Invalidate(token secret.Value) {
 // Close forgets the token. Every later call returns an error. Whoever ends a
 // session before its time closes its token sources, too: the host does not know.
 func (s *TokenSource) Close() { s.cache.Close(errClosed) }
+
+// Format implements [fmt.Formatter]: whatever the verb, it says whose access this
+// is and no more.
+func (s *TokenSource) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "access to %s", s.config.Host)
+}
+
+// LogValue implements [slog.LogValuer].
+func (s *TokenSource) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(s)) }
 
 func (s *TokenSource) credential(ctx context.Context) (*credential, error) {
 	return s.cache.Value(ctx)

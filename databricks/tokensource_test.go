@@ -349,6 +349,7 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 	require.NoError(t, err)
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
 		requireNoSecret(t, fmt.Sprintf(format, s), token.Value)
+		requireNoSecret(t, fmt.Sprintf(format, databricks.NewStrategy(s)), token.Value)
 		requireNoSecret(t, fmt.Sprintf(format, *token), token.Value)
 	}
 	// A host that repeats what it was sent.
