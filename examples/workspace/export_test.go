@@ -1,4 +1,7 @@
 package main
 
-// Run is the program.
-var Run = run
+// The program, as the tests call it.
+var (
+	Run  = run
+	Main = main
+)
