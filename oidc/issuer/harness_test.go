@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"math/big"
 	"net/url"
 	"sync"
@@ -42,6 +41,7 @@ type relyingParty struct {
 	ceremonies map[string]bool
 	credential error // what asking for the key answers
 	quarantine string
+	finish     error // what finishing answers
 	begun      []fido.SignInRequest
 }
 
@@ -61,6 +61,9 @@ func (rp *relyingParty) FinishSignIn(_ context.Context, id secret.Value, purpose
 		return nil, fido.ErrCeremonyNotFound
 	}
 	delete(rp.ceremonies, id.Reveal())
+	if rp.finish != nil {
+		return nil, rp.finish
+	}
 	if !bytes.Equal(response, []byte(touch)) {
 		return nil, &fido.VerificationError{Check: "signature"}
 	}
@@ -71,11 +74,26 @@ func (rp *relyingParty) FinishSignIn(_ context.Context, id secret.Value, purpose
 	return &p, nil
 }
 
+// watchedStore remembers which session was begun last, which no client can know
+// before it has redeemed the code.
+type watchedStore struct {
+	issuer.Store
+	mu   sync.Mutex
+	last string
+}
+
+func (s *watchedStore) AddSession(ctx context.Context, se issuer.Session) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = se.ID
+	return s.Store.AddSession(ctx, se)
+}
+
 // provider is an issuer under test with a clock of its own.
 type provider struct {
 	*issuer.Issuer
 	rp    *relyingParty
-	store issuer.Store
+	store *watchedStore
 	log   *audit.Log
 	vkey  note.Verifier
 	mu    sync.Mutex
@@ -94,9 +112,14 @@ func (p *provider) pass(d time.Duration) {
 	p.time = p.time.Add(d)
 }
 
-func newProvider(t testing.TB, changes ...func(*issuer.Config)) *provider {
+// inStore lets the provider keep its state in s.
+func inStore(s issuer.Store) func(*provider, *issuer.Config) {
+	return func(p *provider, _ *issuer.Config) { p.store.Store = s }
+}
+
+func newProvider(t testing.TB, changes ...func(*provider, *issuer.Config)) *provider {
 	t.Helper()
-	p := &provider{store: issuer.NewMemoryStore(), time: time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)}
+	p := &provider{store: &watchedStore{Store: issuer.NewMemoryStore()}, time: time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)}
 	p.rp = &relyingParty{now: p.now, ceremonies: map[string]bool{}, proof: fido.Proof{
 		User:         fido.User{Handle: []byte("handle"), Name: "ada@example.com"},
 		CredentialID: []byte("credential"),
@@ -115,7 +138,7 @@ func newProvider(t testing.TB, changes ...func(*issuer.Config)) *provider {
 		Now:     p.now,
 	}
 	for _, c := range changes {
-		c(&cfg)
+		c(p, &cfg)
 	}
 	p.Issuer, err = issuer.New(t.Context(), cfg, p.rp, p.store)
 	require.NoError(t, err)
@@ -223,8 +246,6 @@ func (c *person) refresh(t testing.TB, token string, pairs ...string) answer {
 	t.Helper()
 	return post(t, c.p, tokenURL, c.refreshment(token, pairs...), c.proof())
 }
-
-var errBroken = errors.New("broken")
 
 func (rp *relyingParty) Credential(context.Context, []byte) (*fido.Credential, error) {
 	rp.mu.Lock()

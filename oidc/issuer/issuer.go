@@ -224,11 +224,11 @@ func (i *Issuer) EndSession(ctx context.Context, id, reason string) error {
 func issuerURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil {
-		return nil, fmt.Errorf("issuer: Config.URL: %v", err)
+		return nil, errors.New("issuer: Config.URL is not a URL") // the cause repeats it, and it may hold a password
 	}
 	base, err := origin.Of(u)
 	if err != nil {
-		return nil, fmt.Errorf("issuer: Config.URL %q: %v", s, err)
+		return nil, fmt.Errorf("issuer: Config.URL: %v", err)
 	}
 	normal, err := normalURL(s)
 	if err != nil {
