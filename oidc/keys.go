@@ -118,6 +118,9 @@ func (k *keySet) current(ctx context.Context) (*keys, error) {
 	if last := k.last.Load(); last != nil && ctx.Err() == nil && k.clock().Before(last.ends) {
 		return last, nil
 	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("oidc: waiting for the issuer's keys: %w", ctx.Err())
+	}
 	return nil, err
 }
 

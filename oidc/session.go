@@ -102,7 +102,11 @@ func (s *Session) IDToken(ctx context.Context, audience string) (*IDToken, error
 	if err := s.ended(); err != nil {
 		return nil, err
 	}
-	return s.cache(audience).Value(ctx)
+	t, err := s.cache(audience).Value(ctx)
+	if err != nil && err == ctx.Err() {
+		return nil, fmt.Errorf("oidc: waiting for an ID token: %w", err)
+	}
+	return t, err
 }
 
 // ended returns the reason if the session is over.

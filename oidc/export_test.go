@@ -1,0 +1,117 @@
+package oidc
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/lakekey/lakekey/internal/secret"
+)
+
+// What the tests need to see of the inside.
+
+var (
+	RetryAfter  = retryAfter
+	Clean       = clean
+	CleanCode   = cleanCode
+	CheckHeader = checkHeader
+	ParseToken  = parseToken
+)
+
+const (
+	KeysLive     = keysLive
+	KeysSettle   = keysSettle
+	MaxIDToken   = maxIDToken
+	MaxDiscovery = maxDiscovery
+)
+
+func ParseObject(data []byte) (map[string][]byte, error) {
+	m, err := parseObject(data)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]byte{}
+	for name, raw := range m {
+		out[name] = raw
+	}
+	return out, nil
+}
+
+// ParseKeys returns the algorithm-relevant type of each key.
+func ParseKeys(body []byte) ([]any, error) {
+	list, err := parseKeys(body)
+	var out []any
+	for _, k := range list {
+		out = append(out, k.Key)
+	}
+	return out, err
+}
+
+func ParseDiscovery(body []byte, issuer, at string) ([]string, error) {
+	e, err := parseDiscovery(body, issuer, at)
+	return []string{e.token, e.challenge, e.revocation, e.jwks}, err
+}
+
+func ParseChallenge(body []byte) (session secret.Value, options []byte, err error) {
+	c, err := parseChallenge(body)
+	if err != nil {
+		return secret.Value{}, nil, err
+	}
+	return c.session, c.options, nil
+}
+
+func ParseGrant(body []byte, asked time.Time) (idToken secret.Value, ends time.Time, err error) {
+	g, err := parseGrant(body, asked)
+	if err != nil {
+		return secret.Value{}, time.Time{}, err
+	}
+	return g.idToken, g.sessionEnds, nil
+}
+
+// Secrets are what a session must never show.
+func Secrets(s *Session) []string {
+	held := s.credentials.Load()
+	if held == nil {
+		return nil
+	}
+	return []string{held.refreshToken.Reveal()}
+}
+
+// Prover prints a session's prover in every way fmt knows.
+func Prover(s *Session) string {
+	p := s.credentials.Load().prover
+	return fmt.Sprintf("%v %+v %#v %s %x", p, p, p, p, p)
+}
+
+// Steal gives a copy of the session the same refresh token with another DPoP
+// key: what a thief of the refresh token has.
+func Steal(s *Session) (*Session, error) {
+	other, err := newProver()
+	if err != nil {
+		return nil, err
+	}
+	g := &grant{refreshToken: s.credentials.Load().refreshToken, sessionID: s.id, sessionEnds: s.expires}
+	first := &IDToken{Session: s.id, Subject: s.subject, ACR: s.acr, AuthTime: s.authTime, Expires: s.expires, sessionEnds: s.expires}
+	return newSession(s.provider, SignInRequest{ClientID: s.clientID, Audience: "seed"}, other, g, first)
+}
+
+// Replay sends the same DPoP proof twice and returns the second status.
+func Replay(s *Session, audience string) (int, error) {
+	p, held := s.provider, s.credentials.Load()
+	header, err := held.prover.proof(http.MethodPost, p.endpoints.token, p.now())
+	if err != nil {
+		return 0, err
+	}
+	status := 0
+	for range 2 {
+		a, err := p.wire.post(context.Background(), p.endpoints.token, map[string][]string{
+			"grant_type": {"refresh_token"}, "client_id": {s.clientID}, "audience": {audience}, "refresh_token": {held.refreshToken.Reveal()},
+		}, header)
+		if err != nil {
+			return 0, err
+		}
+		status = a.status
+	}
+	return status, nil
+}
