@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -89,7 +90,7 @@ func (l *Log) add(ctx context.Context, phase string, id, intent recordID, e Even
 	// opened again.
 	if _, _, err := parseRecord(line); err != nil {
 		b.buf = b.buf[:start]
-		return nil, &recordError{err}
+		return nil, fmt.Errorf("audit: the record would not verify: %w", err)
 	}
 	l.prev = tlog.RecordHash(line)
 	l.tree.add(l.prev)
@@ -248,11 +249,4 @@ func (l *Log) checkpointInTime(b *batch) {
 			_, _ = l.requestCheckpoint() // fails only if the log has failed or is closed
 		}
 	})
-}
-
-// recordError says that an event cannot be written as a record.
-type recordError struct{ err error }
-
-func (e *recordError) Error() string {
-	return "audit: the record would not verify: " + e.err.Error()
 }
