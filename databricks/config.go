@@ -107,9 +107,6 @@ func (c Config) resolve() (Config, error) {
 	if c.Transport == nil {
 		c.Transport = defaultTransport()
 	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -31,7 +31,7 @@ func (s *TokenSource) mint(ctx context.Context) (*credential, time.Time, error) 
 		return nil, time.Time{}, fmt.Errorf("taking an ID token for %s: %w", s.config.Host, err)
 	}
 	end := s.session.Expires()
-	if end.Sub(s.config.Now()) < lastCall {
+	if end.Sub(s.now()) < lastCall {
 		return nil, time.Time{}, fmt.Errorf("taking a token for %s: %w", s.config.Host, &oidc.LoginRequiredError{Reason: "the session is about to end"})
 	}
 	token, err := s.exchange(ctx, id)
@@ -47,6 +47,13 @@ func (s *TokenSource) mint(ctx context.Context) (*credential, time.Time, error) 
 		expires = end
 	}
 	return c, expires, nil
+}
+
+func (s *TokenSource) now() time.Time {
+	if s.config.Now == nil {
+		return time.Now()
+	}
+	return s.config.Now()
 }
 
 func (s *TokenSource) tokenAudience(ctx context.Context) (string, error) {

@@ -57,6 +57,7 @@ func NewTokenSource(session Session, config Config) (*TokenSource, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the exchange with %s: %w", config.Host, err)
 	}
+	// Without a clock of the caller's, the cache has a cheaper one than time.Now.
 	s.cache = refresh.New(s.mint, refresh.Options{Now: config.Now})
 	return s, nil
 }
