@@ -50,19 +50,20 @@ type Options struct {
 type Provider struct {
 	options Options
 
-	mu       sync.Mutex
-	keys     []signingKey // published; the last one signs
-	faults   map[Fault]bool
-	counts   map[string]int
-	asked    map[string]*request // by auth_session
-	codes    map[string]*login
-	sessions map[string]*login // by refresh token
-	proofs   map[string]bool   // jti of DPoP proofs seen
-	rewrite  func(claims map[string]any)
-	nonce    string // what a DPoP proof must repeat; empty: nothing
-	busy     int    // answers of 429 that are left
-	after    string // their Retry-After
-	serial   int
+	mu        sync.Mutex
+	key       signingKey   // signs
+	published []signingKey // in the key set
+	faults    map[Fault]bool
+	counts    map[string]int
+	asked     map[string]*request // by auth_session
+	codes     map[string]*login
+	sessions  map[string]*login // by refresh token
+	proofs    map[string]bool   // jti of DPoP proofs seen
+	rewrite   func(claims map[string]any)
+	nonce     string // what a DPoP proof must repeat; empty: nothing
+	busy      int    // answers of 429 that are left
+	after     string // their Retry-After
+	serial    int
 }
 
 // New returns a provider that commits no fault.
@@ -134,8 +135,18 @@ func (p *Provider) RotateKey() error {
 	if err != nil {
 		return fmt.Errorf("oidctest: making a key: %w", err)
 	}
-	p.keys = []signingKey{k}
+	p.key, p.published = k, []signingKey{k}
 	return nil
+}
+
+// WithdrawKeys publishes a key that signs nothing and goes on signing with the
+// one it no longer publishes.
+func (p *Provider) WithdrawKeys() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k, err := newSigningKey("unused", p.options.Algorithm)
+	p.published = []signingKey{k}
+	return err
 }
 
 // Sign signs claims as they are with the current key, under the faults of the
@@ -143,7 +154,7 @@ func (p *Provider) RotateKey() error {
 func (p *Provider) Sign(claims string) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.keys[len(p.keys)-1].sign(claims, p.faults)
+	return p.key.sign(claims, p.faults)
 }
 
 // EndSessions revokes every session.
@@ -252,7 +263,7 @@ func (p *Provider) jwks(w http.ResponseWriter, _ *http.Request) {
 	}
 	p.mu.Lock()
 	list := []any{map[string]any{"kty": "AKP", "alg": "ML-DSA-44", "kid": "tomorrow", "pub": "AA"}} // one of a kind nobody knows yet
-	for _, k := range p.keys {
+	for _, k := range p.published {
 		list = append(list, k.jwk(use))
 	}
 	p.mu.Unlock()

@@ -207,7 +207,7 @@ func (p *Provider) respond(l *login, at, audience, refresh string) ([]byte, erro
 	for f := range p.faults {
 		text = []byte(f.bendText(string(text)))
 	}
-	id, err := p.keys[len(p.keys)-1].sign(string(text), p.faults)
+	id, err := p.key.sign(string(text), p.faults)
 	if err != nil {
 		return nil, err
 	}
