@@ -12,6 +12,9 @@ import (
 	"github.com/lakekey/lakekey/authenticator/softkey"
 )
 
+// model is the AAGUID of keys whose model matters.
+var model = [16]byte([]byte("a model of a key"))
+
 func TestCeremonies(t *testing.T) {
 	ca, err := softkey.NewCA("Test Maker")
 	require.NoError(t, err)
@@ -36,6 +39,7 @@ func TestCeremonies(t *testing.T) {
 		{name: "none by default", key: softkey.Options{}, alg: -7, conveyance: "", format: "none"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			tc.key.AAGUID = model
 			key := newKey(t, tc.key)
 			ui := &person{}
 			client := clientOf(ui, key)
@@ -47,7 +51,7 @@ func TestCeremonies(t *testing.T) {
 			r := rooted.register(t, response)
 			require.Equal(t, tc.format, r.format)
 			require.Equal(t, tc.chain, r.chain)
-			require.Equal(t, softkey.DefaultAAGUID, r.aaguid)
+			require.Equal(t, model, r.aaguid)
 			require.Equal(t, byte(0x41), r.flags, "UP and AT; no UV, BE or BS")
 			require.Equal(t, "cross-platform", r.json["authenticatorAttachment"])
 			require.Equal(t, object{}, r.json["clientExtensionResults"])
@@ -83,14 +87,14 @@ func TestWrappedOptions(t *testing.T) {
 // Self attestation by a model that has no AAGUID identifies nothing and stays; by
 // another model it is replaced.
 func TestConveyNoneKeepsAnonymousSelfAttestation(t *testing.T) {
-	key := newKey(t, softkey.Options{})
+	key := newKey(t, softkey.Options{AAGUID: model})
 	anonymous := tamper{key, func(command byte, response []byte) []byte {
 		if command != 0x01 || response[0] != 0 {
 			return response
 		}
 		// The AAGUID becomes zeros; the statement's signature is not looked at here.
 		for i := range len(response) - 16 {
-			if [16]byte(response[i:]) == softkey.DefaultAAGUID {
+			if [16]byte(response[i:]) == model {
 				clear(response[i : i+16])
 				break
 			}

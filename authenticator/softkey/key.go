@@ -15,7 +15,7 @@ import (
 // Options script a key. The zero value is a key without a PIN that is touched
 // at once and attests with the credential's own key.
 type Options struct {
-	AAGUID [16]byte // the model; zero: [DefaultAAGUID]
+	AAGUID [16]byte // the model; zero: one of its own, in no metadata service
 	PIN    []byte   // set when the key has none yet, and not kept; nil: none
 
 	// Touch waits for the person and returns nil when the key was touched. It
@@ -30,9 +30,8 @@ type Options struct {
 	Now        func() time.Time // for token and reset periods; nil: time.Now
 }
 
-// DefaultAAGUID is the model of a key whose Options name none. It is in no
-// metadata service.
-var DefaultAAGUID = [16]byte{0x6c, 0x61, 0x6b, 0x65, 0x6b, 0x65, 0x79, 0x00, 0x80, 0x73, 0x6f, 0x66, 0x74, 0x6b, 0x65, 0x79}
+// ownAAGUID is the model of a key whose Options name none: "lakekey", "softkey".
+var ownAAGUID = [16]byte{0x6c, 0x61, 0x6b, 0x65, 0x6b, 0x65, 0x79, 0x00, 0x80, 0x73, 0x6f, 0x66, 0x74, 0x6b, 0x65, 0x79}
 
 // Key is a software key. It implements authenticator.Transport.
 type Key struct {
@@ -83,7 +82,7 @@ func newKey(f *file, s state, o Options) (*Key, error) {
 		return nil, errors.New("softkey: a key with a CA cannot attest nothing")
 	}
 	if o.AAGUID == ([16]byte{}) {
-		o.AAGUID = DefaultAAGUID
+		o.AAGUID = ownAAGUID
 	}
 	if o.Algorithms == nil {
 		o.Algorithms = []int{algES256, algEdDSA}
