@@ -79,9 +79,16 @@ func TestFaultsAreRefused(t *testing.T) {
 			idp, err := oidctest.New(oidctest.Options{Elsewhere: elsewhere.URL})
 			require.NoError(t, err)
 			idp.Inject(fault)
-			srv := httptest.NewServer(idp)
+			// A fetch of keys goes on when its caller has left; the server does not.
+			ends, end := context.WithCancel(t.Context())
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				ctx, cancel := context.WithCancel(r.Context())
+				defer cancel()
+				defer context.AfterFunc(ends, cancel)()
+				idp.ServeHTTP(w, r.WithContext(ctx))
+			}))
 			defer srv.Close()
-			defer srv.CloseClientConnections() // a fetch of keys goes on when its caller has left
+			defer end()
 			ctx := t.Context()
 			if slices.Contains(hung, fault) {
 				var cancel context.CancelFunc
