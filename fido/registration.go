@@ -3,6 +3,7 @@ package fido
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -165,15 +166,23 @@ func (p *RelyingParty) verifyRegistration(r CeremonyRecord, response []byte, now
 	if err := strictjson.Check(response); err != nil {
 		return fail("response", err.Error())
 	}
-	parsed, err := protocol.ParseCredentialCreationResponseBytes(response)
-	if err != nil {
+	var whole protocol.CredentialCreationResponse
+	if err := json.Unmarshal(response, &whole); err != nil {
 		return fail("response", foreign(err))
 	}
-	raw, att := parsed.Raw.AttestationResponse, &parsed.Response.AttestationObject
+	raw := &whole.AttestationResponse
+	if len(raw.ClientDataJSON) == 0 || len(raw.AttestationObject) == 0 {
+		return fail("response", "clientDataJSON or attestationObject is missing")
+	}
 	origin, err := p.checkClientData(raw.ClientDataJSON, typeCreate, r.Challenge)
 	if err != nil {
 		return nil, "", err
 	}
+	parsed, err := whole.Parse()
+	if err != nil {
+		return fail("response", malformed(raw, err))
+	}
+	att := &parsed.Response.AttestationObject
 	data := &att.AuthData
 	if err := p.checkAuthenticatorData(data.RPIDHash, byte(data.Flags), r.UserVerification, specRegistration); err != nil {
 		return nil, "", err
@@ -238,4 +247,14 @@ func foreign(err error) string {
 		return e.Type
 	}
 	return "malformed"
+}
+
+// malformed says what go-webauthn could not parse in an attestation; its own
+// error does not.
+func malformed(raw *protocol.AuthenticatorAttestationResponse, err error) string {
+	var e *protocol.Error
+	if _, err := raw.Parse(); errors.As(err, &e) && e.DevInfo != "" {
+		return e.DevInfo
+	}
+	return foreign(err)
 }

@@ -1,0 +1,193 @@
+package fido_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lakekey/lakekey/fido"
+)
+
+// authority is a certificate authority of the tests: a manufacturer's, or one
+// that somebody has made up.
+type authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+}
+
+func issue(t testing.TB, template *x509.Certificate, by *authority) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template.SerialNumber, template.NotBefore, template.NotAfter = big.NewInt(time.Now().UnixNano()), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	template.BasicConstraintsValid = true
+	parent, signer := template, key
+	if by != nil {
+		parent, signer = by.certificate, by.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
+	require.NoError(t, err)
+	c, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	return &authority{c, key}
+}
+
+func newAuthority(t testing.TB, name string, by *authority) *authority {
+	return issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: name}, IsCA: true, KeyUsage: x509.KeyUsageCertSign}, by)
+}
+
+// leaf issues an attestation certificate that meets §8.2.1.
+func (a *authority) leaf(t testing.TB, aaguid [16]byte) *authority {
+	value, err := asn1.Marshal(aaguid[:])
+	require.NoError(t, err)
+	return issue(t, &x509.Certificate{
+		Subject:         pkix.Name{Country: []string{"SE"}, Organization: []string{"Yubico AB"}, OrganizationalUnit: []string{"Authenticator Attestation"}, CommonName: "Yubico U2F EE Serial 1"},
+		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 45724, 1, 1, 4}, Value: value}},
+	}, a)
+}
+
+func packed(t testing.TB, leaf *authority, more ...*authority) func(authData, hash []byte) (string, any) {
+	return func(authData, hash []byte) (string, any) {
+		x5c := [][]byte{leaf.certificate.Raw}
+		for _, m := range more {
+			x5c = append(x5c, m.certificate.Raw)
+		}
+		signer := forge{key: leaf.key, alg: fido.ES256}
+		return "packed", map[string]any{"alg": -7, "sig": signer.sign(t, append(append([]byte{}, authData...), hash...)), "x5c": x5c}
+	}
+}
+
+func packedSelf(t testing.TB, f *forge) func(authData, hash []byte) (string, any) {
+	return func(authData, hash []byte) (string, any) {
+		return "packed", map[string]any{"alg": int(f.alg), "sig": f.sign(t, append(append([]byte{}, authData...), hash...))}
+	}
+}
+
+func u2f(t testing.TB, f *forge, leaf *authority) func(authData, hash []byte) (string, any) {
+	return func(authData, hash []byte) (string, any) {
+		point, err := f.key.Public().(*ecdsa.PublicKey).Bytes()
+		require.NoError(t, err)
+		signed := append([]byte{0}, authData[:32]...)
+		signed = append(append(append(signed, hash...), f.id...), point...)
+		signer := forge{key: leaf.key, alg: fido.ES256}
+		return "fido-u2f", map[string]any{"sig": signer.sign(t, signed), "x5c": [][]byte{leaf.certificate.Raw}}
+	}
+}
+
+// yubiKey5FIPS is the model that everybody would like to be.
+var yubiKey5FIPS = [16]byte{0xc1, 0xf9, 0xa0, 0xbc, 0x1d, 0xd2, 0x40, 0x4a, 0xb2, 0x7f, 0x8e, 0x29, 0x04, 0x7a, 0x43, 0xfd}
+
+// TestSpoofedKeysAreNotRooted registers software keys that claim to be a
+// YubiKey 5 FIPS. They may register, where policy has no opinion; what counts is
+// that no rule about key models can hold for them.
+func TestSpoofedKeysAreNotRooted(t *testing.T) {
+	yubico := newAuthority(t, "Yubico U2F Root CA Serial 457200631", nil)
+	cfg := config()
+	cfg.Roots = []fido.Root{{Certificate: yubico.certificate, Hardware: true}}
+	rp := party(t, cfg, fido.NewMemoryStore())
+
+	rogue := newAuthority(t, "Yubico U2F Root CA Serial 457200631", nil) // by name the same
+	rogueLeaf := rogue.leaf(t, yubiKey5FIPS)
+	between := newAuthority(t, "Intermediate", rogue)
+	spoofs := map[string]struct {
+		aaguid    [16]byte
+		statement func(f *forge) func(authData, hash []byte) (string, any)
+		verdict   fido.Verdict
+	}{
+		"none claiming the model":        {yubiKey5FIPS, func(*forge) func(_, _ []byte) (string, any) { return nil }, fido.AttestationNone},
+		"none with the zero model":       {[16]byte{}, func(*forge) func(_, _ []byte) (string, any) { return nil }, fido.AttestationNone},
+		"self claiming the model":        {yubiKey5FIPS, func(f *forge) func(_, _ []byte) (string, any) { return packedSelf(t, f) }, fido.AttestationSelf},
+		"certificate of a rogue CA":      {yubiKey5FIPS, func(*forge) func(_, _ []byte) (string, any) { return packed(t, rogueLeaf) }, fido.AttestationNone},
+		"with the rogue root sent along": {yubiKey5FIPS, func(*forge) func(_, _ []byte) (string, any) { return packed(t, rogueLeaf, rogue) }, fido.AttestationNone}, // GHSA-6hxq-p678-4hr2
+		"with a rogue intermediate": {yubiKey5FIPS, func(*forge) func(_, _ []byte) (string, any) {
+			return packed(t, between.leaf(t, yubiKey5FIPS), between, rogue)
+		}, fido.AttestationNone},
+		"with the real root sent along": {yubiKey5FIPS, func(*forge) func(_, _ []byte) (string, any) { return packed(t, rogueLeaf, yubico) }, fido.AttestationNone},
+		"U2F with a rogue certificate":  {[16]byte{}, func(f *forge) func(_, _ []byte) (string, any) { return u2f(t, f, rogueLeaf) }, fido.AttestationNone},
+	}
+	for name, s := range spoofs {
+		t.Run(name, func(t *testing.T) {
+			key := newForge(t, fido.ES256)
+			key.aaguid = s.aaguid
+			c := enrol(t, rp, ana, key, func(d *draft) { d.statement = s.statement(key) })
+			require.Equal(t, s.verdict, c.Attestation, c.Evidence)
+			require.False(t, c.Hardware)
+			require.NotEmpty(t, c.Evidence, "what was sent and not believed is recorded")
+			proof, err := signIn(t, rp, ana, key)
+			require.NoError(t, err)
+			require.Equal(t, s.verdict, proof.Attestation)
+			require.False(t, proof.Hardware)
+		})
+	}
+}
+
+func TestRootedAttestation(t *testing.T) {
+	root := newAuthority(t, "Root", nil)
+	soft := newAuthority(t, "Soft root", nil)
+	between := newAuthority(t, "Intermediate", root)
+	cfg := config()
+	cfg.Roots = []fido.Root{{Certificate: soft.certificate}, {Certificate: root.certificate, Hardware: true}}
+	rp := party(t, cfg, fido.NewMemoryStore())
+	model := [16]byte{1, 2, 3}
+	for name, r := range map[string]struct {
+		aaguid    [16]byte
+		statement func(f *forge) func(authData, hash []byte) (string, any)
+		want      fido.AAGUID
+		hardware  bool
+	}{
+		"direct":               {model, func(*forge) func(_, _ []byte) (string, any) { return packed(t, root.leaf(t, model)) }, model, true},
+		"over an intermediate": {model, func(*forge) func(_, _ []byte) (string, any) { return packed(t, between.leaf(t, model), between) }, model, true},
+		"root sent along":      {model, func(*forge) func(_, _ []byte) (string, any) { return packed(t, root.leaf(t, model), root) }, model, true},
+		"software root":        {model, func(*forge) func(_, _ []byte) (string, any) { return packed(t, soft.leaf(t, model)) }, model, false},
+		"U2F: the certificate names the model": {
+			[16]byte{9}, func(f *forge) func(_, _ []byte) (string, any) { return u2f(t, f, root.leaf(t, model)) }, model, true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			key := newForge(t, fido.ES256)
+			key.aaguid = r.aaguid
+			c := enrol(t, rp, ana, key, func(d *draft) { d.statement = r.statement(key) })
+			require.Equal(t, fido.AttestationRooted, c.Attestation, c.Evidence)
+			require.Equal(t, r.want, c.AAGUID)
+			require.Equal(t, r.hardware, c.Hardware)
+			proof, err := signIn(t, rp, ana, key)
+			require.NoError(t, err)
+			require.Equal(t, fido.AttestationRooted, proof.Attestation)
+			require.Equal(t, r.hardware, proof.Hardware)
+		})
+	}
+	t.Run("an expired root", func(t *testing.T) {
+		later := cfg
+		later.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+		key := newForge(t, fido.ES256)
+		key.aaguid = model
+		c := enrol(t, party(t, later, fido.NewMemoryStore()), ana, key, func(d *draft) { d.statement = packed(t, root.leaf(t, model)) })
+		require.Equal(t, fido.AttestationNone, c.Attestation)
+	})
+	t.Run("a certificate of another model", func(t *testing.T) {
+		key := newForge(t, fido.ES256)
+		key.aaguid = yubiKey5FIPS
+		_, c := beginRegistration(t, rp, ana)
+		_, err := rp.FinishRegistration(t.Context(), c.ID, key.register(t, c.Options, func(d *draft) { d.statement = packed(t, root.leaf(t, model)) }))
+		failsCheck(t, err, "attestation")
+	})
+	t.Run("a long chain", func(t *testing.T) {
+		key := newForge(t, fido.ES256)
+		key.aaguid = model
+		more := make([]*authority, 8)
+		for i := range more {
+			more[i] = between
+		}
+		_, c := beginRegistration(t, rp, ana)
+		_, err := rp.FinishRegistration(t.Context(), c.ID, key.register(t, c.Options, func(d *draft) { d.statement = packed(t, between.leaf(t, model), more...) }))
+		failsCheck(t, err, "attestation")
+	})
+}
