@@ -3,21 +3,23 @@ module github.com/lakekey/lakekey
 go 1.26.0
 
 require (
-	github.com/coreos/go-oidc/v3 v3.21.0
-	github.com/databricks/databricks-sdk-go v0.175.0
-	github.com/fxamacker/cbor/v2 v2.10.0
-	github.com/go-jose/go-jose/v4 v4.1.9
-	github.com/go-webauthn/webauthn v0.18.2
-	github.com/golang-jwt/jwt/v5 v5.3.1
+	github.com/coreos/go-oidc/v3 v3.21.0 // verifies ID tokens, under the checks of package oidc
+	github.com/databricks/databricks-sdk-go v0.175.0 // what package databricks plugs into
+	github.com/fxamacker/cbor/v2 v2.10.0 // the language of keys (CTAP2, COSE)
+	github.com/go-jose/go-jose/v4 v4.1.9 // signs the issuer's tokens, reads DPoP proofs and key sets
+	github.com/go-webauthn/webauthn v0.18.2 // verifies attestation statements, under package fido
+	github.com/golang-jwt/jwt/v5 v5.3.1 // a second JWT implementation, for the workspace that judges ours
 	github.com/google/uuid v1.6.0
-	github.com/stretchr/testify v1.12.1
-	golang.org/x/mod v0.42.0
-	golang.org/x/net v0.61.0
-	golang.org/x/oauth2 v0.37.0
+	github.com/keys-pub/go-libfido2 v1.5.4-0.20250104233141-2534349bd685 // libfido2, in authenticator/libfido2 with the build tag of that name only
+	github.com/stretchr/testify v1.12.1 // tests only
+	golang.org/x/mod v0.42.0 // the Merkle tree and signed checkpoints of the audit log
+	golang.org/x/net v0.61.0 // the public suffix list and IDNA, for RP IDs
+	golang.org/x/oauth2 v0.37.0 // the token type of the SDK's interface
 	golang.org/x/sync v0.24.0
-	golang.org/x/sys v0.49.0
-	golang.org/x/text v0.43.0
-	modernc.org/sqlite v1.62.0
+	golang.org/x/sys v0.49.0 // file locks, devices and terminals of the operating system
+	golang.org/x/term v0.47.0 // reads a PIN without showing it
+	golang.org/x/text v0.43.0 // normalises PINs (NFC)
+	modernc.org/sqlite v1.62.0 // SQLite without cgo, in internal/sqlitedb only
 )
 
 require (
@@ -41,6 +43,7 @@ require (
 	github.com/ncruces/go-strftime v1.1.0 // indirect
 	github.com/philhofer/fwd v1.2.0 // indirect
 	github.com/pkg/browser v0.0.0-20240102092130-5ac0b6a4141c // indirect
+	github.com/pkg/errors v0.9.1 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/tinylib/msgp v1.6.4 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
