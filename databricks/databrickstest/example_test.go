@@ -6,6 +6,7 @@ import (
 	"log"
 	"net/http/httptest"
 	"net/url"
+	"time"
 
 	"github.com/lakekey/lakekey/databricks/databrickstest"
 )
@@ -39,12 +40,15 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer response.Body.Close()
-	var body struct{ Error, Error_description string }
+	var body struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}
 	if err := json.NewDecoder(response.Body).Decode(&body); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(response.StatusCode, body.Error)
-	fmt.Println(body.Error_description)
+	fmt.Println(body.Description)
 
 	last := workspace.Requests()[0]
 	fmt.Println(last.Method, last.Path, last.UserAgent)
@@ -60,7 +64,7 @@ func ExampleWorkspace_FailTokenRequests() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	workspace.FailTokenRequests(1, databrickstest.Fault{RetryAfter: 1e9})
+	workspace.FailTokenRequests(1, databrickstest.Fault{RetryAfter: time.Second})
 	server := httptest.NewServer(workspace)
 	defer server.Close()
 	for range 2 {

@@ -1,5 +1,10 @@
 package databrickstest
 
+import (
+	"strconv"
+	"time"
+)
+
 // What the fuzz tests reach inside for.
 var (
 	DecodeStrict = decodeStrict
@@ -18,5 +23,11 @@ func Allows(scopes, name, method string) (allowed, ok bool) {
 	return ok && set.allows(name, method), ok
 }
 
-// MaxGrants is how many tokens are remembered.
-const MaxGrants = maxGrants
+// FillGrants makes w remember as many tokens as it can, until they expire.
+func (w *Workspace) FillGrants(expires time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := 0; len(w.grants) < maxGrants; i++ {
+		w.grants[hashToken(strconv.Itoa(i))] = grant{expires: expires}
+	}
+}

@@ -52,6 +52,17 @@ func TestSCIMRefusals(t *testing.T) {
 	require.Equal(t, true, grace.body["active"], "a refused patch changes nothing")
 }
 
+func TestDeletedPrincipalsLeaveNothing(t *testing.T) {
+	w, _ := newWorkspace(t, nil)
+	id, _, err := w.AddServicePrincipal("trainer")
+	require.NoError(t, err)
+	assignment := "/api/2.0/accounts/" + accountID + "/workspaces/1234567890123456/permissionassignments/principals/" + id
+	require.Equal(t, http.StatusOK, send(w, request("PUT", assignment, adminToken, `{"permissions":["USER"]}`)).status)
+	require.Equal(t, http.StatusNoContent, send(w, request("DELETE", scimPath+"ServicePrincipals/"+id, adminToken, "")).status)
+	require.Equal(t, http.StatusNotFound, send(w, request("DELETE", assignment, adminToken, "")).status)
+	require.Equal(t, http.StatusNotFound, send(w, request("PUT", assignment, adminToken, `{"permissions":["USER"]}`)).status)
+}
+
 func TestSCIMListsInPages(t *testing.T) {
 	w, _ := newWorkspace(t, nil)
 	for _, name := range []string{"b@example.com", "c@example.com", "d@example.com"} {

@@ -101,14 +101,14 @@ func (d *directory) scim(r *resource, accountID string) scimResource {
 	return s
 }
 
-// me returns the principal as the workspace shows it to itself. A service
-// principal's user name is its application id.
-func (d *directory) me(p principal) scimResource {
-	s := d.scim(d.find(p.kind, p.id), "")
-	s.UserName = p.name
+// me returns a user or service principal as the workspace shows it to itself. A
+// service principal's user name is its application id.
+func (d *directory) me(r *resource) scimResource {
+	s := d.scim(r, "")
+	s.UserName = r.name()
 	s.Schemas = []string{schemas[kindUser][0], "urn:ietf:params:scim:schemas:extension:workspace:2.0:User"}
 	s.Roles = nil
-	for _, g := range d.groupsOf(p.id) {
+	for _, g := range d.groupsOf(r.id) {
 		s.Groups = append(s.Groups, scimValue{Value: g.id, Display: g.displayName, Type: "direct", Ref: kindGroup + "/" + g.id})
 	}
 	return s

@@ -249,6 +249,20 @@ func TestTokenFaults(t *testing.T) {
 	require.Equal(t, http.StatusOK, send(w, request("GET", mePath, mint(t, w, subject, "jobs"), "")).status)
 }
 
+func TestTokensAreBounded(t *testing.T) {
+	signer := newES256(t, "k")
+	w, clk := newWorkspace(t, nil)
+	trust(t, w, keySet(signer))
+	w.FillGrants(epoch.Add(time.Minute))
+	subject := signer.sign(claims(nil))
+	out := exchange(w, subject, nil)
+	require.Equal(t, http.StatusServiceUnavailable, out.status)
+	require.NotEmpty(t, out.header.Get("Retry-After"))
+	clk.advance(time.Minute)
+	mint(t, w, subject, "jobs")
+	require.Equal(t, 1, w.RevokeTokens(), "the expired are gone")
+}
+
 func TestTheRecordShowsWhoCalledWithWhat(t *testing.T) {
 	signer := newES256(t, "k")
 	w, clk := newWorkspace(t, nil)

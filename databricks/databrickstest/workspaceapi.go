@@ -6,7 +6,12 @@ import "net/http"
 func (w *Workspace) me(a *answer, _ *http.Request, g grant) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	a.json(http.StatusOK, w.directory.me(g.principal))
+	found := w.directory.find(g.principal.kind, g.principal.id)
+	if found == nil { // deleted since the token was looked at
+		a.apiError(http.StatusNotFound, codeNotFound, "the user or service principal of this token is deleted")
+		return
+	}
+	a.json(http.StatusOK, w.directory.me(found))
 }
 
 // emptyList answers {} with an empty list: a new workspace has no objects.
