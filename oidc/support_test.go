@@ -2,8 +2,10 @@ package oidc_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -87,3 +89,17 @@ func (k noKey) Get(context.Context, string, []byte) ([]byte, error) {
 type fixedClock struct{ at time.Time }
 
 func (c *fixedClock) now() time.Time { return c.at }
+
+// counted keeps the length of the longest body read.
+type counted struct {
+	io.ReadCloser
+	n    int64
+	most *atomic.Int64
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.ReadCloser.Read(b)
+	c.n += int64(n)
+	c.most.Store(max(c.most.Load(), c.n))
+	return n, err
+}
