@@ -118,20 +118,20 @@ func readClientData(raw []byte) (c clientData, err error) {
 // send. Nobody binds tokens to a TLS connection with us, so "present" is untrue.
 // https://www.w3.org/TR/webauthn-2/#dom-collectedclientdata-tokenbinding
 func checkTokenBinding(value []byte) error {
-	bad := errors.New("fido: unexpected tokenBinding")
-	return strictjson.Members(value, func(name, value []byte) error {
-		if string(name) != "status" {
-			return nil
+	var status string
+	err := strictjson.Members(value, func(name, value []byte) (err error) {
+		switch string(name) {
+		case "status":
+			status, err = strictjson.Text(value)
+		case "id":
+			_, err = strictjson.Text(value)
 		}
-		switch s, err := strictjson.Text(value); {
-		case err != nil:
-			return bad
-		case s == string(protocol.Supported), s == string(protocol.NotSupported):
-			return nil
-		default:
-			return bad
-		}
+		return err
 	})
+	if err == nil && status != string(protocol.Supported) && status != string(protocol.NotSupported) {
+		err = errors.New("fido: unexpected tokenBinding")
+	}
+	return err
 }
 
 // Where the checks come from.
