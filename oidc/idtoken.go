@@ -148,8 +148,8 @@ func checkHeader(raw string) error {
 	return nil
 }
 
-// registered are the claims we read. A member that differs from one only by case
-// is theirs to some readers (encoding/json) and not to others.
+// registered are the claims we read. One written in another case is theirs to
+// some readers (encoding/json, and with it go-oidc) and nothing to others.
 var registered = []string{"iss", "sub", "aud", "azp", "exp", "iat", "nbf", "jti", "sid", "auth_time", "acr", "amr", "at_hash", "session_expiry"}
 
 // checkClaims checks a payload whose signature is good.

@@ -1,110 +1,33 @@
 package oidc
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/lakekey/lakekey/internal/strictjson"
 )
 
-// maxDepth bounds the nesting of JSON that others wrote.
-const maxDepth = 32
-
-// members are those of one JSON object, by their exact names.
+// members are those of one JSON object, by their exact names. encoding/json would
+// take "SUB" for "sub" and the last of two, which is why nothing that others wrote
+// is read into structs here.
 type members map[string]json.RawMessage
 
-// parseObject reads one JSON object and nothing after it. It refuses a member
-// that stands twice in one object, at any depth: of two "sub", one reader takes
-// the first and another the last, and they then speak of different people.
-// RFC 7519 §4 lets a parser reject them. encoding/json does not, and also takes
-// "SUB" for "sub", which is why nothing is read into structs here.
+// parseObject reads one JSON object and nothing after it. A member that stands
+// twice in an object, at any depth, is refused: of two "sub", one reader takes the
+// first and another the last, and they then speak of different people. RFC 7519
+// §4 lets a parser reject them.
 // https://www.rfc-editor.org/rfc/rfc7519#section-4
 func parseObject(data []byte) (members, error) {
-	if !utf8.Valid(data) {
-		return nil, errors.New("not UTF-8") // encoding/json would make different names equal
-	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.New("not a JSON object")
-	}
-	out := members{}
-	for d.More() {
-		name, err := memberName(d)
-		if err != nil {
-			return nil, err
-		}
-		if _, twice := out[name]; twice {
-			return nil, fmt.Errorf("member %.40q stands twice", name)
-		}
-		var raw json.RawMessage
-		if err := d.Decode(&raw); err != nil {
-			return nil, errors.New("malformed JSON")
-		}
-		if err := checkNested(raw); err != nil {
-			return nil, err
-		}
-		out[name] = raw
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, errors.New("malformed JSON")
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the JSON object")
-	}
-	return out, nil
-}
-
-// checkNested refuses duplicate members in the objects inside raw.
-func checkNested(raw []byte) error {
-	if !bytes.ContainsAny(raw, "{[") {
+	m := members{}
+	err := strictjson.Members(data, func(name, value []byte) error {
+		m[string(name)] = value
 		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	var open []map[string]bool // one per open brace or bracket; nil for an array
-	for {
-		if len(open) > maxDepth {
-			return errors.New("JSON nested too deeply")
-		}
-		if n := len(open); n > 0 && open[n-1] != nil && d.More() {
-			name, err := memberName(d)
-			if err != nil {
-				return err
-			}
-			if open[n-1][name] {
-				return fmt.Errorf("member %.40q stands twice", name)
-			}
-			open[n-1][name] = true
-		}
-		t, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return errors.New("malformed JSON")
-		}
-		switch t {
-		case json.Delim('{'):
-			open = append(open, map[string]bool{})
-		case json.Delim('['):
-			open = append(open, nil)
-		case json.Delim('}'), json.Delim(']'):
-			open = open[:len(open)-1]
-		}
-	}
-}
-
-func memberName(d *json.Decoder) (string, error) {
-	t, err := d.Token()
-	name, ok := t.(string)
-	if err != nil || !ok {
-		return "", errors.New("malformed JSON")
-	}
-	return name, nil
+	return m, nil
 }
 
 // errAbsent is what the readers below return for a member that is not there or

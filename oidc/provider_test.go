@@ -63,7 +63,7 @@ func TestDiscoveryDocuments(t *testing.T) {
 		"issuer with a slash":           {`{"issuer":"https://idp.example/t1/","jwks_uri":"https://idp.example/keys"}`, "another issuer"},
 		"issuer in another case":        {`{"issuer":"https://IDP.example/t1","jwks_uri":"https://idp.example/keys"}`, "another issuer"},
 		"issuer template":               {`{"issuer":"https://idp.example/{tenantid}","jwks_uri":"https://idp.example/keys"}`, "another issuer"},
-		"issuer twice":                  {`{"issuer":"https://evil.example",` + start[1:] + `}`, "twice"},
+		"issuer twice":                  {`{"issuer":"https://evil.example",` + start[1:] + `}`, "same name"},
 		"no issuer":                     {`{"jwks_uri":"https://idp.example/keys"}`, "another issuer"},
 		"no keys":                       {`{"issuer":"https://idp.example/t1"}`, "jwks_uri"},
 		"keys elsewhere":                {`{"issuer":"https://idp.example/t1","jwks_uri":"https://keys.example/keys"}`, "not the issuer's origin"},

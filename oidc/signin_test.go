@@ -126,7 +126,7 @@ func TestFaultsAreNamed(t *testing.T) {
 		oidctest.WeakACR: "acr", oidctest.NoACR: "acr", oidctest.CaseACR: "acr",
 		oidctest.StaleAuthTime: "auth_time", oidctest.FutureAuthTime: "auth_time", oidctest.NoAuthTime: "auth_time",
 		oidctest.WrongHash: "at_hash", oidctest.NoSession: "sid", oidctest.UnsafeSession: "sid",
-		oidctest.DuplicateMember: "format", oidctest.NestedDuplicate: "format", oidctest.UpperCaseMember: "aud",
+		oidctest.DuplicateMember: "format", oidctest.NestedDuplicate: "format", oidctest.UpperCaseMember: "format", oidctest.MiswrittenMember: "nbf",
 		oidctest.TrailingData: "format", oidctest.OtherSession: "sid", oidctest.HugeIDToken: "size",
 	} {
 		t.Run(string(fault), func(t *testing.T) {

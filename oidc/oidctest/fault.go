@@ -44,6 +44,7 @@ const (
 	DuplicateMember  Fault = "sub stands twice"
 	NestedDuplicate  Fault = "a member of a nested object stands twice"
 	UpperCaseMember  Fault = "AUD stands beside aud"
+	MiswrittenMember Fault = "NBF stands instead of nbf"
 	TrailingData     Fault = "something follows the claims"
 	HugeIDToken      Fault = "the token is 100 KiB long"
 )
@@ -94,7 +95,7 @@ func Faults() []Fault {
 		WrongIssuer, WrongAudience, TwoAudiences, WrongClient, NoClient, NoSubject, NumericSubject,
 		Expired, NoExpiry, FarExpiry, NoIssuedAt, OldIssuedAt, FutureIssuedAt, NotYetValid,
 		WeakACR, NoACR, CaseACR, StaleAuthTime, FutureAuthTime, NoAuthTime, WrongHash, NoSession, UnsafeSession,
-		DuplicateMember, NestedDuplicate, UpperCaseMember, TrailingData, HugeIDToken,
+		DuplicateMember, NestedDuplicate, UpperCaseMember, MiswrittenMember, TrailingData, HugeIDToken,
 		HugeDiscovery, HungDiscovery, RedirectedDiscovery, ForeignIssuer, ForeignEndpoint, ForeignKeys, DuplicateEndpoint,
 		HugeKeys, HungKeys, FailingKeys, RedirectedKeys, EmptyKeys, EncryptionKeys,
 		NoChallenge, RedirectedChallenge, RedirectedToken, HungToken, HugeResponse, DuplicateResponse, Unavailable, Echo,
@@ -160,6 +161,8 @@ func (f Fault) bend(claims map[string]any, now time.Time, refreshed bool) {
 		claims["address"] = []any{map[string]any{"country": "AT"}}
 	case UpperCaseMember:
 		claims["AUD"] = "someone-else"
+	case MiswrittenMember:
+		claims["NBF"] = now.Add(time.Hour).Unix()
 	case HugeIDToken:
 		claims["padding"] = strings.Repeat("a", 75<<10)
 	case NoSessionEnd:
