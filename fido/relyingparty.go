@@ -143,3 +143,22 @@ func credentialHash(id []byte) string {
 	sum := sha256.Sum256(id)
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
+
+// Credential returns a registered key, or ErrNotFound. It may be quarantined:
+// see Credential.Quarantine.
+func (p *RelyingParty) Credential(ctx context.Context, id []byte) (*Credential, error) {
+	c, err := p.store.Credential(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("reading the credential: %w", err)
+	}
+	return &c, nil
+}
+
+// User returns the person who has the handle, or ErrNotFound.
+func (p *RelyingParty) User(ctx context.Context, handle []byte) (User, error) {
+	u, err := p.store.User(ctx, handle)
+	if err != nil {
+		return User{}, fmt.Errorf("reading the user: %w", err)
+	}
+	return u, nil
+}
