@@ -28,6 +28,8 @@ type RelyingParty interface {
 	Credential(ctx context.Context, id []byte) (*fido.Credential, error)
 }
 
+var _ RelyingParty = (*fido.RelyingParty)(nil)
+
 // Config says who the issuer is and whom it serves.
 type Config struct {
 	// URL is the issuer identifier and the prefix of every endpoint. It is
