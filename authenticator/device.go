@@ -16,6 +16,16 @@ type Transport interface {
 	CBOR(ctx context.Context, msg []byte) ([]byte, error)
 }
 
+// U2FTransport is a Transport that also carries U2F messages, for keys that know
+// nothing else. MSG sends a raw APDU with extended length encoding and returns the
+// response with its status word; the contract is that of CBOR.
+//
+// A key that refuses CBOR with CTAP1_ERR_INVALID_COMMAND is spoken to in U2F.
+type U2FTransport interface {
+	Transport
+	MSG(ctx context.Context, apdu []byte) ([]byte, error)
+}
+
 // Descriptor says which key this is, for prompts and diagnostics.
 type Descriptor struct {
 	Transport string // "usb", "nfc", "ble", "internal"; also reported to the relying party when the key does not say itself

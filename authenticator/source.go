@@ -13,6 +13,15 @@ type Source interface {
 	Devices(ctx context.Context) ([]Device, error)
 }
 
+// Waiter is a Source that notices when a key is plugged in or pulled out. Without
+// it a Client that waits for a key looks again and again.
+type Waiter interface {
+	Source
+	// Wait returns when the keys may be others than at the last call of
+	// Devices, or with an error that wraps ctx.Err().
+	Wait(ctx context.Context) error
+}
+
 // Devices returns a Source of these keys and no others.
 func Devices(d ...Device) Source { return fixedSource(slices.Clone(d)) }
 
