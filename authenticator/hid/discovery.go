@@ -1,0 +1,115 @@
+package hid
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lakekey/lakekey/authenticator"
+)
+
+// tree is where the kernel shows its hidraw devices.
+type tree struct {
+	class string // a folder per device, as /sys/class/hidraw
+	nodes string // the nodes, as /dev
+}
+
+// found is a key that the kernel shows.
+type found struct {
+	identity   string // differs between two keys, and when one is plugged in anew
+	descriptor authenticator.Descriptor
+}
+
+// maxSysfsFile bounds what is read of a file in sysfs: a page, and the report descriptor
+// has at most that.
+const maxSysfsFile = 4096
+
+// keys lists the FIDO keys. A device that vanishes meanwhile is left out, and so is one
+// that cannot be read.
+func (t tree) keys() ([]found, error) {
+	entries, err := os.ReadDir(t.class)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // a kernel or container without hidraw has no keys
+	}
+	if err != nil {
+		return nil, fmt.Errorf("hid: listing keys: %v", err)
+	}
+	var all []found
+	for _, e := range entries {
+		if f, ok := t.key(e.Name()); ok {
+			all = append(all, f)
+		}
+	}
+	slices.SortFunc(all, func(a, b found) int {
+		if n := len(a.descriptor.Path) - len(b.descriptor.Path); n != 0 {
+			return n // hidraw9 before hidraw10
+		}
+		return strings.Compare(a.descriptor.Path, b.descriptor.Path)
+	})
+	return all, nil
+}
+
+func (t tree) key(name string) (found, bool) {
+	device := filepath.Join(t.class, name, "device")
+	raw, err := readSmall(filepath.Join(device, "report_descriptor"))
+	if err != nil || !parseDescriptor(raw).fido {
+		return found{}, false
+	}
+	// The link's target ends in a number that the kernel never reuses, 0003:1050:0407.000A.
+	identity, err := filepath.EvalSymlinks(device)
+	if err != nil {
+		return found{}, false
+	}
+	d := authenticator.Descriptor{Transport: "usb", Path: filepath.Join(t.nodes, name)}
+	if uevent, err := readSmall(filepath.Join(device, "uevent")); err == nil {
+		describe(&d, string(uevent))
+	}
+	return found{identity: d.Path + " " + identity, descriptor: d}, true
+}
+
+// describe reads the uevent file of a HID device.
+func describe(d *authenticator.Descriptor, uevent string) {
+	for line := range strings.Lines(uevent) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		switch name {
+		case "HID_NAME":
+			d.Product = printable(value)
+		case "HID_ID": // bus:vendor:product in hexadecimal
+			parts := strings.Split(value, ":")
+			if len(parts) != 3 {
+				continue
+			}
+			vendor, err1 := strconv.ParseUint(parts[1], 16, 32)
+			product, err2 := strconv.ParseUint(parts[2], 16, 32)
+			if err1 == nil && err2 == nil {
+				d.VendorID, d.ProductID = uint16(vendor), uint16(product)
+			}
+		}
+	}
+}
+
+// printable keeps what a device calls itself from writing control sequences to the
+// terminal it is shown on.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !strconv.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
+}
+
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxSysfsFile))
+}

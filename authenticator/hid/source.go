@@ -1,0 +1,104 @@
+package hid
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/lakekey/lakekey/authenticator"
+)
+
+// Options are the optional parts of a [Source].
+type Options struct {
+	// Paths are the keys to use, instead of looking for them: hidraw nodes, or other
+	// devices that [Open] opens. nil: every key that the kernel shows.
+	Paths []string
+}
+
+// Source is the keys that are plugged into this machine. It implements
+// authenticator.Source. The Devices it returns open their key when it is used and give
+// it back soon after, so that a Source can be kept for as long as the program runs.
+type Source struct {
+	paths []string
+	tree  tree
+
+	mu      sync.Mutex
+	closed  bool
+	devices map[string]authenticator.Device // by found.identity
+}
+
+// NewSource returns the keys that are plugged in, now and later.
+func NewSource(o Options) *Source {
+	s := &Source{devices: make(map[string]authenticator.Device), tree: tree{class: "/sys/class/hidraw", nodes: "/dev"}}
+	s.paths = append(s.paths, o.Paths...)
+	return s
+}
+
+// Devices returns the keys that are plugged in now, those that this user may not open
+// included: using one tells why. The same key is the same Device until it is unplugged.
+func (s *Source) Devices(ctx context.Context) ([]authenticator.Device, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	keys, err := s.list()
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errors.New("hid: the source is closed")
+	}
+	there := make(map[string]authenticator.Device, len(keys))
+	devices := make([]authenticator.Device, 0, len(keys))
+	for _, k := range keys {
+		d := s.devices[k.identity]
+		if d == nil {
+			d = authenticator.NewCTAP2(&port{path: k.descriptor.Path}, k.descriptor)
+		}
+		there[k.identity] = d
+		devices = append(devices, d)
+		delete(s.devices, k.identity)
+	}
+	for _, gone := range s.devices {
+		go gone.Close() // waits for what runs on it, which ends at once since the key is gone
+	}
+	s.devices = there
+	return devices, nil
+}
+
+// list returns the keys to offer.
+func (s *Source) list() ([]found, error) {
+	if s.paths == nil {
+		return listKeys(s.tree)
+	}
+	all := make([]found, 0, len(s.paths))
+	for _, path := range s.paths {
+		f := found{identity: path, descriptor: authenticator.Descriptor{Transport: "usb", Path: path}}
+		if name := filepath.Base(path); strings.HasPrefix(name, "hidraw") {
+			if k, ok := s.tree.key(name); ok {
+				f.descriptor = k.descriptor
+				f.descriptor.Path = path
+				f.identity += " " + k.identity
+			}
+		}
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+// Close gives back every key and fails what runs on them. Devices that were returned
+// are closed.
+func (s *Source) Close() error {
+	s.mu.Lock()
+	devices := s.devices
+	s.devices, s.closed = nil, true
+	s.mu.Unlock()
+	var failed []error
+	for _, d := range devices {
+		failed = append(failed, d.Close())
+	}
+	return errors.Join(failed...)
+}
