@@ -80,7 +80,9 @@ func TestEverythingIsRecorded(t *testing.T) {
 	require.NoError(t, err)
 	verifier, err := note.NewVerifier(key)
 	require.NoError(t, err)
-	report, err := audit.Verify(&b, verifier, audit.VerifyOptions{})
+	checkpoint, err := log.Checkpoint(t.Context())
+	require.NoError(t, err)
+	report, err := audit.Verify(&b, verifier, audit.VerifyOptions{Checkpoints: [][]byte{checkpoint}})
 	require.NoError(t, err)
 	require.Empty(t, report.OpenIntents)
 	for _, line := range lines(t, log) {
