@@ -15,6 +15,8 @@ const (
 	subSetPIN          = 0x03
 	subChangePIN       = 0x04
 	subGetPINToken     = 0x05
+	subGetUVToken      = 0x06 // getPinUvAuthTokenUsingUvWithPermissions
+	subGetUVRetries    = 0x07
 	subGetToken        = 0x09 // getPinUvAuthTokenUsingPinWithPermissions
 )
 
@@ -24,12 +26,15 @@ const (
 	maxMismatches = 3 // wrong PINs in a row until a power cycle
 )
 
-func (k *Key) clientPIN(_ context.Context, m params) ([]byte, error) {
+func (k *Key) clientPIN(ctx context.Context, m params) ([]byte, error) {
 	sub, err := required[int64](m, 2)
 	if err != nil {
 		return nil, err
 	}
-	if sub == subGetPINRetries {
+	switch {
+	case sub == subGetUVRetries && k.opts.Verify != nil:
+		return encode(nil, map[any]any{5: k.uvRetries}), nil
+	case sub == subGetPINRetries:
 		return encode(nil, map[any]any{3: k.pinRetries, 4: k.mismatches >= maxMismatches}), nil
 	}
 	handlers := map[int64]func(*pinProtocol, params) ([]byte, error){
@@ -40,6 +45,9 @@ func (k *Key) clientPIN(_ context.Context, m params) ([]byte, error) {
 		subChangePIN:   k.changePIN,
 		subGetPINToken: k.pinToken,
 		subGetToken:    k.pinTokenWithPermissions,
+	}
+	if k.opts.Verify != nil {
+		handlers[subGetUVToken] = func(p *pinProtocol, m params) ([]byte, error) { return k.uvToken(ctx, p, m) }
 	}
 	handler, known := handlers[sub]
 	if !known {
@@ -125,10 +133,20 @@ func (k *Key) storePIN(p *pinProtocol, secret *sharedSecret, sealed []byte) erro
 		return errInvalidParameter
 	}
 	pin := bytes.TrimRight(padded, "\x00")
-	if len(pin) > maxPINBytes || !utf8.Valid(pin) || utf8.RuneCount(pin) < minPINLength {
+	if len(pin) > maxPINBytes || !utf8.Valid(pin) || utf8.RuneCount(pin) < k.minPINLength {
 		return errPINPolicy
 	}
-	if err := k.commit(func(s *state) { s.pinHash, s.pinRetries = hashPIN(pin), maxPINRetries }); err != nil {
+	hash := hashPIN(pin)
+	// "If … forcePINChange … is true and LEFT(SHA-256(newPin), 16) equals the stored
+	// one, return CTAP2_ERR_PIN_POLICY_VIOLATION."
+	if k.forcePINChange && subtle.ConstantTimeCompare(hash, k.pinHash) == 1 {
+		return errPINPolicy
+	}
+	err = k.commit(func(s *state) {
+		s.pinHash, s.pinLength, s.pinRetries = hash, utf8.RuneCount(pin), maxPINRetries
+		s.forcePINChange = false
+	})
+	if err != nil {
 		return err
 	}
 	k.mismatches = 0
@@ -141,29 +159,44 @@ func (k *Key) pinToken(p *pinProtocol, m params) ([]byte, error) {
 	if m[int64(9)] != nil || m[int64(10)] != nil {
 		return nil, errInvalidParameter
 	}
-	return k.issueToken(p, m, permitMakeCredential|permitGetAssertion, "")
+	return k.tokenForPIN(p, m, permitMakeCredential|permitGetAssertion, "")
 }
 
 // pinTokenWithPermissions is §6.5.5.7.2.
 func (k *Key) pinTokenWithPermissions(p *pinProtocol, m params) ([]byte, error) {
-	permissions, err := required[int64](m, 9)
+	permissions, rpID, err := k.wantedPermissions(m)
 	if err != nil {
 		return nil, err
 	}
-	if permissions <= 0 {
-		return nil, errInvalidParameter
-	}
-	if permissions&^(permitMakeCredential|permitGetAssertion) != 0 {
-		return nil, errPermission
-	}
-	rpID, err := required[string](m, 10)
-	if err != nil {
-		return nil, err
-	}
-	return k.issueToken(p, m, permissions, rpID)
+	return k.tokenForPIN(p, m, permissions, rpID)
 }
 
-func (k *Key) issueToken(p *pinProtocol, m params, permissions int64, rpID string) ([]byte, error) {
+// wantedPermissions reads what a token is to permit, and for which RP ID.
+func (k *Key) wantedPermissions(m params) (permissions int64, rpID string, err error) {
+	if permissions, err = required[int64](m, 9); err != nil {
+		return 0, "", err
+	}
+	if permissions <= 0 {
+		return 0, "", errInvalidParameter
+	}
+	known := int64(permitMakeCredential | permitGetAssertion | permitCredentialManagement | permitConfig)
+	if k.opts.Verify != nil {
+		known |= permitBioEnrollment
+	}
+	if permissions&^known != 0 {
+		return 0, "", errPermission
+	}
+	rpID, present, err := optional[string](m, 10)
+	if err != nil {
+		return 0, "", err
+	}
+	if !present && permissions&(permitMakeCredential|permitGetAssertion) != 0 {
+		return 0, "", errMissingParameter
+	}
+	return permissions, rpID, nil
+}
+
+func (k *Key) tokenForPIN(p *pinProtocol, m params, permissions int64, rpID string) ([]byte, error) {
 	peer, err := required[map[any]any](m, 3)
 	if err != nil {
 		return nil, err
@@ -182,8 +215,16 @@ func (k *Key) issueToken(p *pinProtocol, m params, permissions int64, rpID strin
 	if err := k.checkPIN(p, secret, hash); err != nil {
 		return nil, err
 	}
+	// A PIN that must be changed serves to change it, and for nothing else.
+	if k.forcePINChange {
+		return nil, errPINInvalid
+	}
+	return k.issueToken(p, secret, permissions, rpID, false)
+}
+
+func (k *Key) issueToken(p *pinProtocol, secret *sharedSecret, permissions int64, rpID string, present bool) ([]byte, error) {
 	k.dropTokens()
-	sealed, err := p.encrypt(secret, p.issue(permissions, rpID, k.opts.Now()))
+	sealed, err := p.encrypt(secret, p.issue(permissions, rpID, present, k.opts.Now()))
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +267,8 @@ func (k *Key) checkPIN(p *pinProtocol, secret *sharedSecret, sealed []byte) erro
 		}
 	}
 	k.mismatches = 0
-	return k.commit(func(s *state) { s.pinRetries = maxPINRetries })
+	// Whoever knows the PIN may try the sensor again, too.
+	return k.commit(func(s *state) { s.pinRetries, s.uvRetries = maxPINRetries, maxUVRetries })
 }
 
 // dropTokens is resetPinUvAuthToken for every protocol.

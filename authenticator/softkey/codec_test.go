@@ -68,3 +68,11 @@ func FuzzCommand(f *testing.F) {
 		}
 	})
 }
+
+// extensionOutputs decodes a map with text keys by another implementation than the key's.
+func extensionOutputs(t testing.TB, data []byte) map[string]any {
+	t.Helper()
+	var out map[string]any
+	require.NoError(t, cbor.Unmarshal(data, &out))
+	return out
+}

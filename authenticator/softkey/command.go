@@ -15,7 +15,10 @@ const (
 	cmdClientPIN        = 0x06
 	cmdReset            = 0x07
 	cmdGetNextAssertion = 0x08
+	cmdBioEnrollment    = 0x09
+	cmdCredentials      = 0x0A
 	cmdSelection        = 0x0B
+	cmdConfig           = 0x0D
 )
 
 const (
@@ -87,6 +90,9 @@ func (k *Key) dispatch(ctx context.Context, msg []byte) ([]byte, error) {
 		cmdMakeCredential: k.makeCredential,
 		cmdGetAssertion:   k.getAssertion,
 		cmdClientPIN:      k.clientPIN,
+		cmdBioEnrollment:  k.bioEnrollment,
+		cmdCredentials:    k.credentialManagement,
+		cmdConfig:         k.config,
 	}
 	handler, known := handlers[command]
 	if !known {
@@ -148,22 +154,32 @@ func (k *Key) info() []byte {
 	for _, number := range pinProtocolNumbers {
 		protocols = append(protocols, int(number))
 	}
-	return encode(nil, map[any]any{
+	options := map[any]any{
+		"rk": true, "up": true, "plat": false, "clientPin": k.pinHash != nil, "pinUvAuthToken": true,
+		"credMgmt": true, "authnrCfg": true, "setMinPINLength": true, "alwaysUv": k.alwaysUV,
+		"makeCredUvNotRqd": !k.opts.UVForAll && !k.alwaysUV, // "MUST be false" with alwaysUv
+	}
+	info := map[any]any{
 		0x01: []any{"FIDO_2_0", "FIDO_2_1"},
-		0x02: []any{"credProtect"},
+		0x02: []any{"credProtect", "hmac-secret", "minPinLength"},
 		0x03: k.opts.AAGUID[:],
-		0x04: map[any]any{
-			"rk": true, "up": true, "plat": false, "clientPin": k.pinHash != nil,
-			"pinUvAuthToken": true, "makeCredUvNotRqd": true,
-		},
+		0x04: options,
 		0x05: maxMessage,
 		0x06: protocols,
 		0x07: maxListLength,
 		0x08: credentialIDLength,
 		0x09: []any{"usb"},
 		0x0A: algorithms,
-		0x0D: minPINLength,
+		0x0C: k.forcePINChange,
+		0x0D: k.minPINLength,
 		0x0E: 1,
+		0x10: maxMinPINReaders,
 		0x14: maxCredentials - len(k.credentials),
-	})
+	}
+	if k.opts.Verify != nil {
+		options["uv"], options["bioEnroll"] = len(k.fingers) > 0, len(k.fingers) > 0
+		info[0x11] = maxUVTries
+		info[0x12] = 0x02 // USER_VERIFY_FINGERPRINT_INTERNAL of the FIDO registry
+	}
+	return encode(nil, info)
 }

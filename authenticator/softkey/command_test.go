@@ -89,7 +89,10 @@ func TestGetInfo(t *testing.T) {
 	require.Zero(t, status)
 	require.Equal(t, []any{"FIDO_2_0", "FIDO_2_1"}, info[1])
 	require.Equal(t, append([]byte{1, 2, 3}, make([]byte, 13)...), info[3])
-	require.Equal(t, map[any]any{"rk": true, "up": true, "plat": false, "clientPin": true, "pinUvAuthToken": true, "makeCredUvNotRqd": true}, info[4])
+	require.Equal(t, map[any]any{
+		"rk": true, "up": true, "plat": false, "clientPin": true, "pinUvAuthToken": true, "makeCredUvNotRqd": true,
+		"credMgmt": true, "authnrCfg": true, "setMinPINLength": true, "alwaysUv": false,
+	}, info[4])
 	require.Equal(t, []any{uint64(2), uint64(1)}, info[6])
 }
 
@@ -151,7 +154,9 @@ func TestRequestDefects(t *testing.T) {
 		{"key agreement of unknown protocol", 6, m{1: 3, 2: 2}, invalidParameter},
 		{"token without permissions", 6, m{1: 2, 2: 9, 3: m{}, 6: []byte{}}, missing},
 		{"token with no permission", 6, m{1: 2, 2: 9, 3: m{}, 6: []byte{}, 9: 0, 10: "x"}, invalidParameter},
-		{"token with too much", 6, m{1: 2, 2: 9, 3: m{}, 6: []byte{}, 9: 4, 10: "x"}, 0x40},
+		{"token with too much", 6, m{1: 2, 2: 9, 3: m{}, 6: []byte{}, 9: 0x40, 10: "x"}, 0x40},
+		{"token for fingers of a key without a sensor", 6, m{1: 2, 2: 9, 3: m{}, 6: []byte{}, 9: 8}, 0x40},
+		{"token by a sensor that is not there", 6, m{1: 2, 2: 6, 3: m{}, 9: 1, 10: "x"}, 0x3E},
 		{"token for no RP ID", 6, m{1: 2, 2: 9, 3: m{}, 6: []byte{}, 9: 1}, missing},
 		{"old token with permissions", 6, m{1: 2, 2: 5, 3: m{}, 6: []byte{}, 9: 1}, invalidParameter},
 		{"token without a key", 6, m{1: 2, 2: 5, 6: []byte{}}, missing},

@@ -29,6 +29,10 @@ type credential struct {
 	Protection   int // credProtect level, 1 to 3
 	Count        uint32
 	signer       crypto.Signer
+
+	// CredRandomWithUV and CredRandomWithoutUV of hmac-secret (CTAP 2.1 §12.5),
+	// nil for a credential that was made without it.
+	secretUV, secretNoUV []byte
 }
 
 const (

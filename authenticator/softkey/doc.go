@@ -6,24 +6,25 @@
 //
 // [New] makes a key in memory, [Open] one that lives in a file. A [Key] is an
 // authenticator.Transport: authenticator.NewCTAP2 makes a device of it.
-// [Options] script what a person would do: set a PIN, touch or not touch.
+// [Options] script what a person would do: set a PIN, touch or not touch, show a
+// finger that the key knows or does not know.
 //
 // # Guarantees
 //
 // Within CTAP 2.1 the key is strict where real ones are lenient, so that a
 // client that works here works with them: requests must be in CTAP2 canonical
 // CBOR, every defect has the status code the specification gives it, a token's
-// permissions, RP ID and lifetime are enforced, and three wrong PINs block the
-// key until [Key.PowerCycle]. Signatures and attestation are real.
+// permissions, RP ID and lifetime are enforced, three wrong PINs block the key
+// until [Key.PowerCycle], and a sensor that did not know five fingers in a row
+// waits for the PIN. Signatures and attestation are real.
 //
 // The code that reads requests and writes responses is the key's own and shares
 // nothing with the client side: an error in one is not hidden by the other.
 //
 // # Non-goals
 //
-// No U2F, no biometrics, no authenticatorCredentialManagement,
-// authenticatorConfig or large blobs, no extension but credProtect. No
-// protection of the private keys.
+// No large blobs, no enterprise attestation, no extension but credProtect,
+// hmac-secret and minPinLength. No protection of the private keys.
 //
 // # Concurrency
 //

@@ -5,14 +5,20 @@ import (
 	"slices"
 )
 
+// reencode is the canonical form of a decoded map: byte for byte what came in, since
+// decode accepts no other form.
+func reencode(m params) []byte { return encode(nil, map[any]any(m)) }
+
 // encode appends v in CTAP2 canonical CBOR. It takes what the key's own responses
-// are made of: int, uint32, string, []byte, bool, []any and map[any]any with int
+// are made of: int, int64, uint32, string, []byte, bool, []any and map[any]any with int
 // or string keys.
 func encode(dst []byte, v any) []byte {
 	switch v := v.(type) {
 	case int:
+		return encode(dst, int64(v))
+	case int64:
 		if v < 0 {
-			return appendHead(dst, majorNegative, uint64(-1-int64(v)))
+			return appendHead(dst, majorNegative, uint64(-1-v))
 		}
 		return appendHead(dst, majorUint, uint64(v))
 	case uint32:

@@ -32,8 +32,20 @@ type fileContent struct {
 	Warning     string           `json:"WARNING"`
 	Version     int              `json:"version"`
 	PINHash     []byte           `json:"pin_hash,omitempty"`
+	PINLength   int              `json:"pin_length,omitempty"`
 	PINRetries  int              `json:"pin_retries"`
+	UVFailures  int              `json:"uv_failures,omitempty"`
+	Fingers     []fileFinger     `json:"fingers,omitempty"`
+	MinPIN      int              `json:"min_pin_length,omitempty"`
+	MinPINRPs   []string         `json:"min_pin_length_rp_ids,omitempty"`
+	ForceChange bool             `json:"force_pin_change,omitempty"`
+	AlwaysUV    bool             `json:"always_uv,omitempty"`
 	Credentials []fileCredential `json:"credentials"`
+}
+
+type fileFinger struct {
+	ID   []byte `json:"id"`
+	Name string `json:"name,omitempty"`
 }
 
 type fileCredential struct {
@@ -47,6 +59,8 @@ type fileCredential struct {
 	Protection   int    `json:"cred_protect"`
 	Count        uint32 `json:"sign_count"`
 	PrivateKey   []byte `json:"private_key"` // PKCS #8
+	SecretUV     []byte `json:"hmac_secret_uv,omitempty"`
+	SecretNoUV   []byte `json:"hmac_secret_no_uv,omitempty"`
 }
 
 // openFile locks path and reads it. A file that is not there yet is an empty key.
@@ -108,10 +122,21 @@ func parseState(data []byte) (state, error) {
 	if content.Version != formatVersion {
 		return state{}, fmt.Errorf("softkey: the file has format %d, not %d", content.Version, formatVersion)
 	}
+	if content.UVFailures < 0 || content.UVFailures > maxUVRetries || content.PINLength < 0 ||
+		content.MinPIN != 0 && (content.MinPIN < minPINLength || content.MinPIN > maxPINBytes) || len(content.Fingers) > maxFingers {
+		return state{}, errors.New("softkey: the file's settings are damaged")
+	}
 	if content.PINRetries < 0 || content.PINRetries > maxPINRetries || len(content.PINHash) != 0 && len(content.PINHash) != 16 {
 		return state{}, errors.New("softkey: the file's PIN state is damaged")
 	}
-	s := state{pinRetries: content.PINRetries}
+	s := freshState()
+	s.pinRetries, s.pinLength = content.PINRetries, content.PINLength
+	s.uvRetries -= content.UVFailures
+	s.minPINLength = max(minPINLength, content.MinPIN)
+	s.minPINReaders, s.forcePINChange, s.alwaysUV = content.MinPINRPs, content.ForceChange, content.AlwaysUV
+	for _, f := range content.Fingers {
+		s.fingers = append(s.fingers, finger(f))
+	}
 	if len(content.PINHash) != 0 {
 		s.pinHash = content.PINHash
 	}
@@ -120,12 +145,13 @@ func parseState(data []byte) (state, error) {
 		if err != nil {
 			return state{}, err
 		}
-		if len(c.ID) != credentialIDLength || c.RPID == "" || c.Protection < protectOptional || c.Protection > protectRequired {
+		if len(c.ID) != credentialIDLength || c.RPID == "" || c.Protection < protectOptional || c.Protection > protectRequired || len(c.SecretUV) != len(c.SecretNoUV) {
 			return state{}, errors.New("softkey: a credential in the file is damaged")
 		}
 		s.credentials = append(s.credentials, credential{
 			ID: c.ID, RPID: c.RPID, UserID: c.UserID, UserName: c.UserName, DisplayName: c.DisplayName,
 			Algorithm: c.Algorithm, Discoverable: c.Discoverable, Protection: c.Protection, Count: c.Count, signer: signer,
+			secretUV: c.SecretUV, secretNoUV: c.SecretNoUV,
 		})
 	}
 	return s, nil
@@ -134,7 +160,14 @@ func parseState(data []byte) (state, error) {
 // save replaces the file in one step: whoever reads it, after a crash too, finds
 // the old content or the new, never a part.
 func (f *file) save(s *state) error {
-	content := fileContent{Warning: warning, Version: formatVersion, PINHash: s.pinHash, PINRetries: s.pinRetries, Credentials: []fileCredential{}}
+	content := fileContent{
+		Warning: warning, Version: formatVersion, Credentials: []fileCredential{},
+		PINHash: s.pinHash, PINLength: s.pinLength, PINRetries: s.pinRetries, UVFailures: maxUVRetries - s.uvRetries,
+		MinPIN: s.minPINLength, MinPINRPs: s.minPINReaders, ForceChange: s.forcePINChange, AlwaysUV: s.alwaysUV,
+	}
+	for _, f := range s.fingers {
+		content.Fingers = append(content.Fingers, fileFinger(f))
+	}
 	for _, c := range s.credentials {
 		der, err := marshalSigner(c.signer)
 		if err != nil {
@@ -143,6 +176,7 @@ func (f *file) save(s *state) error {
 		content.Credentials = append(content.Credentials, fileCredential{
 			ID: c.ID, RPID: c.RPID, UserID: c.UserID, UserName: c.UserName, DisplayName: c.DisplayName,
 			Algorithm: c.Algorithm, Discoverable: c.Discoverable, Protection: c.Protection, Count: c.Count, PrivateKey: der,
+			SecretUV: c.secretUV, SecretNoUV: c.secretNoUV,
 		})
 	}
 	data, err := json.MarshalIndent(content, "", "  ")

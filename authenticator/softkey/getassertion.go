@@ -16,6 +16,7 @@ type pendingAssertions struct {
 	rpID       string
 	clientHash []byte
 	flags      byte
+	salts      *salts // nil: no hmac-secret was asked for
 	since      time.Time
 }
 
@@ -40,7 +41,12 @@ func (k *Key) getAssertion(ctx context.Context, m params) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := optional[map[any]any](m, 4); err != nil {
+	extensions, _, err := optional[map[any]any](m, 4)
+	if err != nil {
+		return nil, err
+	}
+	salts, err := k.parseSalts(extensions)
+	if err != nil {
 		return nil, err
 	}
 	if err := k.begin(ctx, m, &c, ceremonyKeys{options: 5, proof: 6, protocol: 7}, permitGetAssertion); err != nil {
@@ -49,9 +55,8 @@ func (k *Key) getAssertion(ctx context.Context, m params) ([]byte, error) {
 	if _, present := c.options["rk"]; present {
 		return nil, errUnsupportedOption
 	}
-	up, err := c.option("up", true)
-	if err != nil {
-		return nil, err
+	if salts != nil && !c.up {
+		return nil, errUnsupportedOption // "If "up" is set to false, authenticator returns CTAP2_ERR_UNSUPPORTED_OPTION"
 	}
 	found := k.candidates(&c, listed, allow)
 	if len(found) == 0 {
@@ -61,7 +66,7 @@ func (k *Key) getAssertion(ctx context.Context, m params) ([]byte, error) {
 	if c.verified {
 		flags |= flagUV
 	}
-	if up {
+	if c.up {
 		if err := k.touch(ctx, &c); err != nil {
 			return nil, err
 		}
@@ -70,7 +75,7 @@ func (k *Key) getAssertion(ctx context.Context, m params) ([]byte, error) {
 	if listed {
 		found = found[:1]
 	}
-	p := &pendingAssertions{ids: found, rpID: c.rpID, clientHash: slices.Clone(c.clientHash), flags: flags}
+	p := &pendingAssertions{ids: found, rpID: c.rpID, clientHash: slices.Clone(c.clientHash), flags: flags, salts: salts}
 	return k.assert(p, len(found))
 }
 
@@ -119,7 +124,18 @@ func (k *Key) assert(p *pendingAssertions, total int) ([]byte, error) {
 		return nil, err
 	}
 	c := &k.credentials[i]
-	authData := authenticatorData(p.rpID, p.flags, c.Count)
+	secret, err := p.salts.evaluate(c, p.flags&flagUV != 0)
+	if err != nil {
+		return nil, err
+	}
+	flags := p.flags
+	if secret != nil {
+		flags |= flagED
+	}
+	authData := authenticatorData(p.rpID, flags, c.Count)
+	if secret != nil {
+		authData = encode(authData, map[any]any{"hmac-secret": secret})
+	}
 	sig, err := sign(c.signer, slices.Concat(authData, p.clientHash))
 	if err != nil {
 		return nil, errOther
@@ -143,7 +159,7 @@ func (k *Key) assert(p *pendingAssertions, total int) ([]byte, error) {
 		response[5] = total
 	}
 	if len(p.ids) > 1 {
-		k.next = &pendingAssertions{ids: p.ids[1:], rpID: p.rpID, clientHash: p.clientHash, flags: p.flags, since: k.opts.Now()}
+		k.next = &pendingAssertions{ids: p.ids[1:], rpID: p.rpID, clientHash: p.clientHash, flags: p.flags, salts: p.salts, since: k.opts.Now()}
 	}
 	return encode(nil, response), nil
 }

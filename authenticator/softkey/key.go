@@ -23,6 +23,22 @@ type Options struct {
 	// key. nil: touched at once.
 	Touch func(ctx context.Context) error
 
+	// Verify is the key's sensor: it waits for a finger and returns nil when it
+	// is one that it knows. It must return when ctx is done; any error before
+	// that is a finger that it does not know. nil: the key has no sensor.
+	Verify func(ctx context.Context) error
+	// Fingers are enrolled when the key has none yet; without one the sensor
+	// recognises nobody. Only with Verify.
+	Fingers []string
+
+	// Settings that a key without a PIN and credentials starts with.
+	AlwaysUV       bool // verifies the user whatever a relying party asks for
+	MinPINLength   int  // in code points; 0: 4
+	ForcePINChange bool // the PIN serves to change it and for nothing else
+	// UVForAll demands user verification for every new credential; otherwise
+	// those that are not discoverable are made without.
+	UVForAll bool
+
 	CA            *CA  // attests with a certificate of this CA; nil: self attestation
 	NoAttestation bool // attests nothing; CA must be nil then
 
@@ -53,6 +69,8 @@ type volatile struct {
 	protocols  map[int64]*pinProtocol
 	mismatches int // wrong PINs in a row
 	next       *pendingAssertions
+	listing    *listing    // what credentialManagement still has to tell
+	enrollment *enrollment // a finger that is being enrolled
 }
 
 // New returns a key in memory.
@@ -99,6 +117,12 @@ func newKey(f *file, s state, o Options) (*Key, error) {
 		o.Touch = func(ctx context.Context) error { return ctx.Err() }
 	}
 	o.Algorithms = slices.Clone(o.Algorithms)
+	if len(o.Fingers) > 0 && o.Verify == nil {
+		return nil, errors.New("softkey: a key without Verify has no sensor for fingers")
+	}
+	if len(o.Fingers) > maxFingers || o.MinPINLength > maxPINBytes {
+		return nil, fmt.Errorf("softkey: a key has at most %d fingers and PINs of %d bytes", maxFingers, maxPINBytes)
+	}
 	k := &Key{opts: o, file: f, turn: make(chan struct{}, 1), state: s}
 	k.opts.PIN = nil
 	if o.CA != nil {
@@ -111,16 +135,42 @@ func newKey(f *file, s state, o Options) (*Key, error) {
 	if err := k.powerUp(); err != nil {
 		return nil, err
 	}
-	if o.PIN != nil && k.pinHash == nil {
-		pin := norm.NFC.Bytes(o.PIN)
-		if utf8.RuneCount(pin) < minPINLength || len(pin) > maxPINBytes {
-			return nil, fmt.Errorf("softkey: a PIN has at least %d characters and at most %d bytes", minPINLength, maxPINBytes)
-		}
-		if err := k.commit(func(s *state) { s.pinHash = hashPIN(pin) }); err != nil {
-			return nil, errors.New("softkey: the PIN could not be stored")
-		}
+	if err := k.furnish(o); err != nil {
+		return nil, err
 	}
 	return k, nil
+}
+
+// furnish brings a key into the state that its Options describe, as far as it is
+// not set up already.
+func (k *Key) furnish(o Options) error {
+	next, changed := k.state.clone(), false
+	if next.pinHash == nil && len(next.credentials) == 0 && (o.AlwaysUV || o.MinPINLength > minPINLength) {
+		changed = true
+		next.alwaysUV = o.AlwaysUV
+		next.minPINLength = max(minPINLength, o.MinPINLength)
+	}
+	if o.PIN != nil && next.pinHash == nil {
+		pin := norm.NFC.Bytes(o.PIN)
+		if utf8.RuneCount(pin) < next.minPINLength || len(pin) > maxPINBytes {
+			return fmt.Errorf("softkey: a PIN has at least %d characters and at most %d bytes", next.minPINLength, maxPINBytes)
+		}
+		next.pinHash, next.pinLength, next.forcePINChange = hashPIN(pin), utf8.RuneCount(pin), o.ForcePINChange
+		changed = true
+	}
+	if len(next.fingers) == 0 {
+		for _, name := range o.Fingers {
+			next.fingers = append(next.fingers, newFinger(name))
+			changed = true
+		}
+	}
+	if !changed {
+		return nil
+	}
+	if err := k.commit(func(s *state) { *s = next }); err != nil {
+		return errors.New("softkey: the key could not be stored")
+	}
+	return nil
 }
 
 // Touches returns how many times the key was touched, in other words how many

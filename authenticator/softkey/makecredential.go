@@ -13,7 +13,7 @@ type creation struct {
 	ceremony
 	credential
 	exclude [][]byte
-	protect bool // the request asked for a credProtect level
+	wantedExtensions
 }
 
 // makeCredential is authenticatorMakeCredential, CTAP 2.1 §6.1.
@@ -26,9 +26,7 @@ func (k *Key) makeCredential(ctx context.Context, m params) ([]byte, error) {
 	if err := k.begin(ctx, m, &r.ceremony, keys, permitMakeCredential); err != nil {
 		return nil, err
 	}
-	if up, err := r.option("up", true); err != nil {
-		return nil, err
-	} else if !up {
+	if !r.up {
 		return nil, errInvalidOption
 	}
 	if r.Discoverable, err = r.option("rk", false); err != nil {
@@ -37,9 +35,9 @@ func (k *Key) makeCredential(ctx context.Context, m params) ([]byte, error) {
 	if _, present := m[int64(10)]; present {
 		return nil, errInvalidParameter // no enterprise attestation
 	}
-	// makeCredUvNotRqd is true: only a credential that is not discoverable may
-	// be made without verifying the user once there is a PIN.
-	if k.pinHash != nil && !r.verified && r.Discoverable {
+	// makeCredUvNotRqd: only a credential that is not discoverable may be made
+	// without verifying the user once there is a way to.
+	if k.protected() && !r.verified && (r.Discoverable || k.opts.UVForAll) {
 		return nil, errPUATRequired
 	}
 	for _, id := range r.exclude {
@@ -102,16 +100,8 @@ func (k *Key) parseCreation(m params) (*creation, error) {
 	if err != nil {
 		return nil, err
 	}
-	level, asked, err := optional[int64](extensions, "credProtect")
-	if err != nil {
+	if err := r.parseExtensions(extensions); err != nil {
 		return nil, err
-	}
-	r.Protection, r.protect = protectOptional, asked
-	if asked {
-		if level < protectOptional || level > protectRequired {
-			return nil, errInvalidOption
-		}
-		r.Protection = int(level)
 	}
 	return &r, nil
 }
@@ -168,6 +158,10 @@ func (k *Key) create(r *creation) ([]byte, error) {
 	c.UserID = slices.Clone(c.UserID)
 	c.ID = make([]byte, credentialIDLength)
 	rand.Read(c.ID)
+	if r.hmacSecret {
+		c.credRandom()
+	}
+	outputs := k.outputs(r)
 
 	// A discoverable credential replaces the one of the same account (§6.1.2
 	// step 17).
@@ -181,15 +175,15 @@ func (k *Key) create(r *creation) ([]byte, error) {
 	if r.verified {
 		flags |= flagUV
 	}
-	if r.protect {
+	if outputs != nil {
 		flags |= flagED
 	}
 	authData, err := attestedData(authenticatorData(c.RPID, flags, c.Count), k.opts.AAGUID, &c)
 	if err != nil {
 		return nil, err
 	}
-	if r.protect {
-		authData = encode(authData, map[any]any{"credProtect": c.Protection})
+	if outputs != nil {
+		authData = encode(authData, outputs)
 	}
 	format, statement, err := k.attest(&c, slices.Concat(authData, r.clientHash))
 	if err != nil {

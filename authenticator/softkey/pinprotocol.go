@@ -152,8 +152,11 @@ func (p *pinProtocol) verify(key, message, signature []byte) bool {
 
 // Permissions of a token (§6.5.5.7).
 const (
-	permitMakeCredential = 0x01
-	permitGetAssertion   = 0x02
+	permitMakeCredential       = 0x01
+	permitGetAssertion         = 0x02
+	permitCredentialManagement = 0x04
+	permitBioEnrollment        = 0x08
+	permitConfig               = 0x20
 )
 
 // token is a pinUvAuthToken with its state (§6.5.2.1).
@@ -163,6 +166,7 @@ type token struct {
 	rpID        string // "": bound at first use
 	issued      time.Time
 	used        bool
+	present     bool // the verification was a touch as well
 }
 
 const (
@@ -170,33 +174,68 @@ const (
 	// "initial usage time limit" of 30 s for USB, and at most 10 minutes.
 	tokenFirstUse = 30 * time.Second
 	tokenLifetime = 10 * time.Minute
+	// "user present time limit": how long the touch of a verification counts.
+	presentPeriod = 30 * time.Second
 )
 
 // issue is resetPinUvAuthToken and beginUsingPinUvAuthToken in one.
-func (p *pinProtocol) issue(permissions int64, rpID string, now time.Time) []byte {
+func (p *pinProtocol) issue(permissions int64, rpID string, present bool, now time.Time) []byte {
 	value := make([]byte, 32)
 	rand.Read(value)
-	p.token = token{value: value, permissions: permissions, rpID: rpID, issued: now}
+	p.token = token{value: value, permissions: permissions, rpID: rpID, issued: now, present: present}
 	return value
 }
 
-// authorize checks that a request carries the proof of a token which permits it,
-// and binds a token without an RP ID to this one.
-func (p *pinProtocol) authorize(permission int64, rpID string, message, proof []byte, now time.Time) error {
+// authorize checks that a request carries the proof of a token which permits it.
+func (p *pinProtocol) authorize(permission int64, message, proof []byte, now time.Time) (*token, error) {
 	t := &p.token
 	age := now.Sub(t.issued)
 	if t.value == nil || age >= tokenLifetime || !t.used && age >= tokenFirstUse {
 		p.token = token{}
-		return errPINAuthInvalid
+		return nil, errPINAuthInvalid
 	}
-	if !p.verify(t.value, message, proof) || t.permissions&permission == 0 || t.rpID != "" && t.rpID != rpID {
+	if !p.verify(t.value, message, proof) || t.permissions&permission == 0 {
+		return nil, errPINAuthInvalid
+	}
+	t.used = true
+	return t, nil
+}
+
+// bind checks that a token is for an RP ID, and binds one without to it.
+func (t *token) bind(rpID string) error {
+	if t.rpID != "" && t.rpID != rpID {
 		return errPINAuthInvalid
 	}
 	t.rpID = rpID
-	t.used = true
 	return nil
+}
+
+// takePresence reports whether the verification was a touch that still counts.
+func (t *token) takePresence(now time.Time) bool {
+	return t.present && now.Sub(t.issued) < presentPeriod
 }
 
 // spend clears the permissions once the user has touched the key for them: "one
 // touch, one operation".
-func (p *pinProtocol) spend() { p.token.permissions = 0 }
+func (p *pinProtocol) spend() { p.token.permissions, p.token.present = 0, false }
+
+// authorizeCommand is authorize for a command other than the two ceremonies, whose
+// protocol and proof are the members first and first+1.
+func (k *Key) authorizeCommand(m params, first int, permission int64, message []byte) (*token, error) {
+	proof, brought, err := optional[[]byte](m, first+1)
+	if err != nil {
+		return nil, err
+	}
+	if !brought {
+		return nil, errPUATRequired
+	}
+	number, err := required[int64](m, first)
+	if err != nil {
+		return nil, err
+	}
+	protocol, known := k.protocols[number]
+	if !known {
+		return nil, errInvalidParameter
+	}
+	return protocol.authorize(permission, message, proof, k.opts.Now())
+}

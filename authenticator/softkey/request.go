@@ -12,7 +12,9 @@ type ceremony struct {
 	clientHash []byte
 	options    params
 	protocol   *pinProtocol // nil: no proof was brought
+	up         bool
 	verified   bool
+	present    bool // verifying the user was the touch as well
 }
 
 // options reads the boolean options. Unknown ones are ignored (§6.1.2, §6.2.2).
@@ -62,28 +64,61 @@ func (k *Key) begin(ctx context.Context, m params, c *ceremony, keys ceremonyKey
 		}
 		c.protocol = protocol
 	}
-	// "If the pinUvAuthParam is present … treat uv as false"; without it the
-	// key would have to verify by itself, and it has no way to.
+	if c.up, err = c.option("up", true); err != nil {
+		return err
+	}
+	// "If the pinUvAuthParam is present … treat uv as false."
 	uv, err := c.option("uv", false)
 	if err != nil {
 		return err
 	}
-	if uv && c.protocol == nil {
+	if c.protocol == nil {
+		return k.verifyInPlace(ctx, c, uv)
+	}
+	t, err := c.protocol.authorize(permission, c.clientHash, proof, k.opts.Now())
+	if err != nil {
+		return err
+	}
+	if err := t.bind(c.rpID); err != nil {
+		return err
+	}
+	c.verified, c.present = true, t.takePresence(k.opts.Now())
+	return nil
+}
+
+// verifyInPlace verifies the user within the operation, where the platform brought no
+// token but asks for it or alwaysUv does (§6.1.2 steps 5 and 6, §6.2.2 steps 5 and 6).
+func (k *Key) verifyInPlace(ctx context.Context, c *ceremony, asked bool) error {
+	if asked && !k.sensitive() {
 		return errInvalidOption
 	}
-	if c.protocol != nil {
-		if err := c.protocol.authorize(permission, c.rpID, c.clientHash, proof, k.opts.Now()); err != nil {
-			return err
-		}
-		c.verified = true
+	always := k.alwaysUV && c.up
+	if always && !k.sensitive() {
+		return errPUATRequired
 	}
-	return nil
+	if !asked && !always {
+		return nil
+	}
+	switch err := k.recognise(ctx); err {
+	case nil:
+		c.verified, c.present = true, true
+		return nil
+	case errUVInvalid, errUVBlocked:
+		if k.pinHash != nil {
+			return errPUATRequired
+		}
+		return errOperationDenied
+	default:
+		return err
+	}
 }
 
 // touch tests for user presence and uses up what the token permitted.
 func (k *Key) touch(ctx context.Context, c *ceremony) error {
-	if err := k.waitForTouch(ctx); err != nil {
-		return err
+	if !c.present {
+		if err := k.waitForTouch(ctx); err != nil {
+			return err
+		}
 	}
 	if c.protocol != nil {
 		c.protocol.spend()

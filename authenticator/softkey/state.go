@@ -10,7 +10,15 @@ import (
 type state struct {
 	credentials []credential // in the order of creation
 	pinHash     []byte       // the left 16 bytes of SHA-256(PIN), as real keys keep it; nil: no PIN
+	pinLength   int          // of the PIN in code points: a longer minimum forces a change
 	pinRetries  int
+	uvRetries   int
+	fingers     []finger
+
+	minPINLength   int
+	minPINReaders  []string // RP IDs that may read it, by the minPinLength extension
+	forcePINChange bool
+	alwaysUV       bool
 }
 
 const (
@@ -18,7 +26,9 @@ const (
 	maxCredentials = 256
 )
 
-func freshState() state { return state{pinRetries: maxPINRetries} }
+func freshState() state {
+	return state{pinRetries: maxPINRetries, uvRetries: maxUVRetries, minPINLength: minPINLength}
+}
 
 func hashPIN(pin []byte) []byte {
 	sum := sha256.Sum256(pin)
@@ -28,6 +38,7 @@ func hashPIN(pin []byte) []byte {
 func (s *state) clone() state {
 	next := *s
 	next.credentials = slices.Clone(s.credentials)
+	next.fingers = slices.Clone(s.fingers)
 	return next
 }
 

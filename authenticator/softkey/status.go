@@ -16,6 +16,7 @@ const (
 	errExcluded          status = 0x19
 	errUnsupportedAlg    status = 0x26
 	errOperationDenied   status = 0x27
+	errFingersFull       status = 0x17
 	errKeyStoreFull      status = 0x28
 	errUnsupportedOption status = 0x2B
 	errInvalidOption     status = 0x2C
@@ -31,7 +32,9 @@ const (
 	errPUATRequired      status = 0x36
 	errPINPolicy         status = 0x37
 	errRequestTooLarge   status = 0x39
+	errUVBlocked         status = 0x3C
 	errInvalidSubcommand status = 0x3E
+	errUVInvalid         status = 0x3F
 	errPermission        status = 0x40
 	errOther             status = 0x7F
 )
