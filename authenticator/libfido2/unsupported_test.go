@@ -1,4 +1,4 @@
-//go:build !libfido2 || !cgo || !(linux || darwin) || 386 || arm
+//go:build !libfido2 || !cgo || !(linux || darwin) || 386 || arm || mips || mipsle
 
 package libfido2_test
 
