@@ -1,11 +1,8 @@
 package authenticator
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 )
 
 // maxAssertions bounds how many accounts one key may offer at one RP ID.
@@ -104,54 +101,4 @@ func parseAssertion(codec *ctapCBOR, data []byte, rpID string, allow [][]byte, v
 		assertion.User = User(*w.User)
 	}
 	return assertion, w.Total, nil
-}
-
-func contains(list [][]byte, id []byte) bool {
-	return slices.ContainsFunc(list, func(other []byte) bool { return bytes.Equal(other, id) })
-}
-
-// overfull reports whether a credential list cannot be sent as it is: too many for
-// the key, or with IDs longer than any of its own.
-func (i *Info) overfull(ids [][]byte) bool {
-	return i.MaxCredentialCount > 0 && len(ids) > i.MaxCredentialCount || len(i.fitting(ids)) != len(ids)
-}
-
-// fitting leaves out the IDs that are too long to be this key's.
-func (i *Info) fitting(ids [][]byte) [][]byte {
-	if i.MaxCredentialIDLength == 0 {
-		return ids
-	}
-	return slices.DeleteFunc(slices.Clone(ids), func(id []byte) bool { return len(id) > i.MaxCredentialIDLength })
-}
-
-// present asks the key, in silence and a part at a time, which of the credentials
-// are its own, and returns the first part's answer that names one. The signatures
-// are over zeros: nothing that a relying party would accept.
-func (d *ctap2) present(ctx context.Context, codec *ctapCBOR, info *Info, auth *authorization, rpID string, ids [][]byte) ([][]byte, error) {
-	hash := make([]byte, 32)
-	for chunk := range slices.Chunk(info.fitting(ids), max(1, info.MaxCredentialCount)) {
-		wire := &wireAssertionRequest{
-			RPID: rpID, ClientDataHash: hash, Allow: wireDescriptors(chunk), Options: map[string]bool{"up": false},
-		}
-		wire.PINAuth, wire.PINProtocol = auth.proof(hash)
-		response, err := d.call(ctx, codec, cmdGetAssertion, wire)
-		if errors.Is(err, ErrNoCredentials) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("looking for a credential: %w", err)
-		}
-		found, err := parse[wireAssertion](codec, response, "an assertion")
-		if err != nil {
-			return nil, err
-		}
-		if found.Credential == nil {
-			return chunk[:1], nil // omitted only when one was asked for
-		}
-		if !contains(chunk, found.Credential.ID) {
-			return nil, malformed("an assertion by a credential that was not asked for")
-		}
-		return [][]byte{found.Credential.ID}, nil
-	}
-	return nil, nil
 }
