@@ -9,7 +9,7 @@ require (
 	github.com/go-jose/go-jose/v4 v4.1.9 // signs the issuer's tokens, reads DPoP proofs and key sets
 	github.com/go-webauthn/webauthn v0.18.2 // verifies attestation statements, under package fido
 	github.com/golang-jwt/jwt/v5 v5.3.1 // a second JWT implementation, for the workspace that judges ours
-	github.com/google/uuid v1.6.0
+	github.com/google/uuid v1.6.0 // ids of accounts, policies and service principals in the strict workspace
 	github.com/keys-pub/go-libfido2 v1.5.4-0.20250104233141-2534349bd685 // libfido2, in authenticator/libfido2 with the build tag of that name only
 	github.com/stretchr/testify v1.12.1 // tests only
 	golang.org/x/mod v0.42.0 // the Merkle tree and signed checkpoints of the audit log

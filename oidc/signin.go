@@ -125,6 +125,7 @@ func (f *signIn) authorize(ctx context.Context, key Key) (secret.Value, error) {
 		"audience":              {f.request.Audience},
 		"code_challenge":        {base64.RawURLEncoding.EncodeToString(sum[:])},
 		"code_challenge_method": {"S256"},
+		"response_type":         {"code"}, // RFC 6749 §4.1.1
 		"dpop_jkt":              {f.prover.thumbprint},
 	}
 	if f.request.LoginHint != "" {

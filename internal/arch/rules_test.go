@@ -21,7 +21,7 @@ var layers = []layer{
 	{"oidc", []string{"oidc", "authenticator", "fido/audit"}, "a client of identity providers must not link a relying party"},
 	{"databricks/databrickstest", nil, "the strict workspace is the judge of everything else and shares nothing with what it judges"},
 	{"databricks", []string{"databricks", "oidc", "authenticator", "fido/audit"}, "the last stage uses a session and does not care where it came from"},
-	{"examples", []string{"authenticator", "fido", "oidc", "databricks", "examples"}, "programs put the stages together"},
+	{"examples", []string{"authenticator", "fido", "oidc", "oidc/issuer", "databricks", "examples"}, "programs put the stages together"},
 	{"internal", nil, "what several packages share may depend on none of them"},
 	{"", nil, "the root package is a signpost"},
 }

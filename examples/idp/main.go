@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/lakekey/lakekey/examples/internal/provider"
+)
+
+const usage = `idp is an OpenID provider whose only credential is a FIDO2 key.
+
+usage:
+  idp -db DB -audit FILE [-listen ADDR] [-url URL] [-audience AUD ...]
+  idp invite -db DB -user EMAIL     prints a one-time enrolment link
+
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main with its surroundings passed in; it returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	command := serve
+	if len(args) > 0 && args[0] == "invite" {
+		command, args = invite, args[1:]
+	}
+	err := command(ctx, args, stdout, stderr)
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	default:
+		fmt.Fprintln(stderr, "idp:", err)
+		return 1
+	}
+}
+
+// list is a flag that may be given several times.
+type list []string
+
+func (l *list) String() string     { return strings.Join(*l, " ") }
+func (l *list) Set(s string) error { *l = append(*l, s); return nil }
+
+func flags(name string, stderr io.Writer) *flag.FlagSet {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		fs.PrintDefaults()
+	}
+	return fs
+}
+
+func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	fs := flags("idp", stderr)
+	listen := fs.String("listen", "127.0.0.1:8080", "address to listen on; port 0 chooses a free one")
+	address := fs.String("url", "", "the issuer, as clients reach it: https://HOST behind a proxy, or http://localhost:PORT on one machine (default: the latter, with the port of -listen)")
+	db := fs.String("db", "", "where keys and sessions are kept: sqlite:FILE, or memory: to try things out")
+	log := fs.String("audit", "", "file of the audit log; its signing key is kept in FILE.key")
+	var audiences list
+	fs.Var(&audiences, "audience", "an audience that tokens may be for, such as a Databricks account id; may be repeated (default: any)")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	switch {
+	case fs.NArg() > 0:
+		return fmt.Errorf("%q: no arguments are taken beside flags and the command invite; see idp -h", fs.Arg(0))
+	case *db == "":
+		return errors.New("-db is missing: where should keys be kept? For instance -db sqlite:lakekey.db")
+	case *log == "":
+		return errors.New("-audit is missing: no token is issued without a record of it. For instance -audit audit.log")
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", *listen)
+	if err != nil {
+		return fmt.Errorf("-listen %s: %v", *listen, err)
+	}
+	defer ln.Close()
+	if *address == "" {
+		*address = fmt.Sprintf("http://localhost:%d", ln.Addr().(*net.TCPAddr).Port)
+	}
+	p, err := provider.Open(ctx, provider.Config{
+		URL: *address, DB: *db, Audit: *log, Audiences: audiences,
+		Logger: slog.New(slog.NewTextHandler(stderr, nil)),
+	})
+	if err != nil {
+		return err
+	}
+	_, verifier := p.Log()
+	fmt.Fprintf(stdout, "%s\n", *address)
+	fmt.Fprintf(stderr, "idp: serving %s on %s\n", *address, ln.Addr())
+	fmt.Fprintf(stderr, "idp: the audit log is %s, signed as %s\n", *log, verifier.Name())
+	if len(audiences) == 0 {
+		fmt.Fprintln(stderr, "idp: tokens may be for any audience; name the ones you want with -audience")
+	}
+	if *db == "memory:" {
+		fmt.Fprintln(stderr, "idp: -db memory: forgets every key when this program ends, and idp invite cannot reach it")
+	}
+	return errors.Join(serveUntilDone(ctx, ln, p), p.Close())
+}
+
+// serveUntilDone serves h on ln until ctx is done, and then finishes what is
+// under way.
+func serveUntilDone(ctx context.Context, ln net.Listener, h http.Handler) error {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(ln) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return srv.Shutdown(grace)
+}
+
+func invite(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	fs := flags("idp invite", stderr)
+	db := fs.String("db", "", "the -db of the running provider: sqlite:FILE")
+	user := fs.String("user", "", "the person's e-mail address, which is their Databricks user name")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	switch {
+	case fs.NArg() > 0:
+		return fmt.Errorf("%q: no arguments are taken beside flags; see idp invite -h", fs.Arg(0))
+	case *db == "":
+		return errors.New("-db is missing: give the -db of the running provider, such as sqlite:lakekey.db")
+	case *user == "":
+		return errors.New("-user is missing: whom do you invite? For instance -user ada@example.com")
+	}
+	link, err := provider.Invite(ctx, *db, *user)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, link.Reveal())
+	fmt.Fprintf(stderr, "idp: %s can register one key with this link within %v:\n  keyagent enroll -invite LINK -key soft:FILE\n", *user, provider.InviteLifetime)
+	return nil
+}

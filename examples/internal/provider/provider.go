@@ -1,0 +1,109 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/lakekey/lakekey/fido"
+	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/fido/web"
+	"github.com/lakekey/lakekey/oidc/issuer"
+)
+
+// ClientID is the public client that native programs sign in as.
+const ClientID = "lakekey"
+
+// Config says what to open.
+type Config struct {
+	URL   string // the issuer; its host is the RP ID
+	DB    string // memory: or sqlite:FILE
+	Audit string // the file of the audit log; empty: in memory
+	// Audiences that tokens may be for. Empty: any, and each relying party
+	// must then look at azp too.
+	Audiences []string
+	Logger    *slog.Logger // nil: nothing is logged
+}
+
+// Provider is an identity provider, ready to serve.
+type Provider struct {
+	http.Handler
+
+	rp       *fido.RelyingParty
+	log      *audit.Log
+	verifier note.Verifier
+	db       *database
+	url      string
+}
+
+// Open opens the stores and the log, and puts the stages on top.
+func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
+	u, err := url.Parse(cfg.URL)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("-url %q: must be https://HOST, or http://localhost:PORT on one machine", cfg.URL)
+	}
+	p := &Provider{url: cfg.URL}
+	defer func() {
+		if err != nil {
+			_ = p.Close() // the first error is the one to tell
+		}
+	}()
+	if p.db, err = openDatabase(ctx, cfg.DB); err != nil {
+		return nil, err
+	}
+	if p.log, p.verifier, err = openAudit(cfg.Audit, u.Host); err != nil {
+		return nil, err
+	}
+	if err = p.db.keepURL(ctx, cfg.URL); err != nil {
+		return nil, err
+	}
+	if p.rp, err = fido.New(relyingParty(u, p.log), p.db.fido); err != nil {
+		return nil, err
+	}
+	idp, err := issuer.New(ctx, issuer.Config{
+		URL:     cfg.URL,
+		Clients: []issuer.Client{{ID: ClientID, Audiences: cfg.Audiences, InsecureAnyAudience: len(cfg.Audiences) == 0}},
+		Audit:   p.log,
+		Logger:  cfg.Logger,
+	}, p.rp, p.db.issuer)
+	if err != nil {
+		return nil, err
+	}
+	enrolment := web.NewEnrollment(p.rp)
+	mux := http.NewServeMux()
+	mux.Handle("/enroll", enrolment)
+	mux.Handle("/enroll/", enrolment)
+	mux.Handle("/", idp)
+	p.Handler = mux
+	return p, nil
+}
+
+// relyingParty says on whose behalf keys are used: the provider's own.
+func relyingParty(u *url.URL, log *audit.Log) fido.Config {
+	return fido.Config{
+		ID:      u.Hostname(),
+		Name:    "lakekey at " + u.Host,
+		Origins: []string{u.Scheme + "://" + u.Host},
+		Audit:   log,
+	}
+}
+
+// Log is the audit log, and the verifier of its checkpoints.
+func (p *Provider) Log() (*audit.Log, note.Verifier) { return p.log, p.verifier }
+
+// Close closes the log and the stores.
+func (p *Provider) Close() error {
+	var err error
+	if p.log != nil {
+		err = p.log.Close()
+	}
+	if p.db != nil {
+		err = errors.Join(err, p.db.Close())
+	}
+	return err
+}

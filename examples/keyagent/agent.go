@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/lakekey/lakekey/databricks"
+	"github.com/lakekey/lakekey/databricks/metadata"
+	"github.com/lakekey/lakekey/examples/internal/keys"
+	"github.com/lakekey/lakekey/oidc"
+)
+
+// defaultClient is the public client that examples/idp serves.
+const defaultClient = "lakekey"
+
+// defaultScopes let a person look around and change nothing.
+const defaultScopes = "clusters:read jobs:read model-serving:read"
+
+// settings are the flags of an agent.
+type settings struct {
+	issuer, audience, scopes, listen, key, client string
+	hosts                                         list
+}
+
+// list is a flag that may be given several times.
+type list []string
+
+func (l *list) String() string     { return strings.Join(*l, " ") }
+func (l *list) Set(s string) error { *l = append(*l, s); return nil }
+
+func (s *settings) register(fs *flag.FlagSet) {
+	fs.StringVar(&s.issuer, "issuer", "", "the identity provider, such as http://localhost:8080")
+	fs.Var(&s.hosts, "host", "a Databricks workspace, such as https://dbc-….cloud.databricks.com; may be repeated: one touch serves them all")
+	fs.StringVar(&s.audience, "audience", "", "the audience of the federation policy (default: the account id, which the host tells)")
+	fs.StringVar(&s.scopes, "scopes", defaultScopes, "what the tokens may be used for; ask for little")
+	fs.StringVar(&s.listen, "listen", "127.0.0.1:0", "where to serve the metadata service; port 0 chooses a free one")
+	fs.StringVar(&s.key, "key", "", keys.Usage)
+	fs.StringVar(&s.client, "client", defaultClient, "the client id that the provider knows this program by")
+}
+
+func (s *settings) check() error {
+	switch {
+	case s.issuer == "":
+		return errors.New("-issuer is missing: where do you sign in? For instance -issuer http://localhost:8080")
+	case len(s.hosts) == 0:
+		return errors.New("-host is missing: which workspace are the tokens for?")
+	case len(strings.Fields(s.scopes)) == 0:
+		return errors.New("-scopes is empty: say what the tokens may be used for")
+	}
+	return nil
+}
+
+// command is what a person types to sign in again.
+func (s *settings) command() string {
+	words := []string{"keyagent", "-issuer", s.issuer}
+	for _, h := range s.hosts {
+		words = append(words, "-host", h)
+	}
+	if s.audience != "" {
+		words = append(words, "-audience", s.audience)
+	}
+	if s.scopes != defaultScopes {
+		words = append(words, "-scopes", fmt.Sprintf("%q", s.scopes))
+	}
+	return strings.Join(append(words, "-key", s.key), " ")
+}
+
+// agent is a session that serves tokens on loopback.
+type agent struct {
+	session *oidc.Session
+	sources []*databricks.TokenSource
+	urls    []string // of the metadata service, one for each source: whoever has it gets tokens
+	server  *http.Server
+	failed  chan error
+}
+
+// start signs in, with one touch, and begins to serve. It mints a token for each
+// host first, so that what a host would refuse shows now and to this person, not
+// later in a notebook.
+func start(ctx context.Context, s settings, stderr io.Writer) (_ *agent, err error) {
+	a := &agent{failed: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			a.stop(ctx)
+		}
+	}()
+	if err := a.signIn(ctx, s, stderr); err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	for _, host := range s.hosts {
+		source, err := databricks.NewTokenSource(a.session, databricks.Config{Host: host, Scopes: strings.Fields(s.scopes), Audience: s.audience, Logger: log})
+		if err != nil {
+			return nil, fmt.Errorf("-host %s: %w", host, err)
+		}
+		a.sources = append(a.sources, source)
+		if _, err := source.Token(ctx); err != nil {
+			return nil, fmt.Errorf("getting a token from %s: %w", host, err)
+		}
+	}
+	return a, a.serve(ctx, s, log)
+}
+
+func (a *agent) signIn(ctx context.Context, s settings, stderr io.Writer) error {
+	key, err := keys.Open(s.key, stderr)
+	if err != nil {
+		return err
+	}
+	defer key.Close() // a session needs the key once
+	idp, err := oidc.Discover(ctx, s.issuer, oidc.Options{})
+	if err != nil {
+		return fmt.Errorf("-issuer %s: %w", s.issuer, err)
+	}
+	a.session, err = oidc.SignIn(ctx, idp, key, oidc.SignInRequest{ClientID: s.client, Audience: s.firstAudience(), LoginCommand: s.command()})
+	if err != nil {
+		return fmt.Errorf("signing in at %s: %w", s.issuer, err)
+	}
+	return nil
+}
+
+// firstAudience is whom the ID token of the sign-in itself is for: the client,
+// until a host says what it wants.
+func (s *settings) firstAudience() string {
+	if s.audience != "" {
+		return s.audience
+	}
+	return s.client
+}
+
+func (a *agent) serve(ctx context.Context, s settings, log *slog.Logger) error {
+	ln, err := metadata.Listen(ctx, s.listen)
+	if err != nil {
+		return fmt.Errorf("-listen %s: %w", s.listen, err)
+	}
+	handler, err := metadata.NewServer(ln.Addr(), metadata.Options{Command: s.command(), Logger: log})
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	for _, source := range a.sources {
+		address, err := handler.Add(source)
+		if err != nil {
+			return errors.Join(err, ln.Close())
+		}
+		a.urls = append(a.urls, address.Reveal()) // printed for, and passed to, the programs that are to have it
+	}
+	a.server = &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	go func() { a.failed <- a.server.Serve(ln) }()
+	return nil
+}
+
+// environment returns the variables that point a tool at the i-th host.
+func (a *agent) environment(i int) [][2]string {
+	return [][2]string{
+		{"DATABRICKS_HOST", a.sources[i].Host()},
+		// Without it a tool whose token was refused tries another identity.
+		{"DATABRICKS_AUTH_TYPE", "metadata-service"},
+		{"DATABRICKS_METADATA_SERVICE_URL", a.urls[i]},
+	}
+}
+
+// stop ends the session and forgets its tokens.
+func (a *agent) stop(ctx context.Context) {
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if a.server != nil {
+		_ = a.server.Shutdown(grace) // what is still being answered after that is cut off
+	}
+	for _, source := range a.sources {
+		source.Close()
+	}
+	if a.session != nil {
+		_ = a.session.Close(grace) // the issuer's own end of the session comes anyway
+	}
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// execute runs a command with the variables of the first host, for as long as
+// the command runs.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var s settings
+	fs := flagSet("keyagent exec", stderr)
+	s.register(fs)
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if fs.NArg() == 0 {
+		return errors.New("which command? Put it behind --, as in keyagent exec … -- jupyter lab")
+	}
+	if err := s.check(); err != nil {
+		return err
+	}
+	if len(s.hosts) > 1 {
+		return errors.New("-host was given more than once, and a command has one environment: run keyagent exec once for each host")
+	}
+	// Found before anybody is asked to touch a key for it.
+	if _, err := exec.LookPath(fs.Arg(0)); err != nil {
+		return fmt.Errorf("%s: %v", fs.Arg(0), errors.Unwrap(err))
+	}
+	a, err := start(ctx, s, stderr)
+	if err != nil {
+		return err
+	}
+	defer a.stop(ctx)
+
+	// The terminal sends Ctrl-C to the command as well; what ends only this
+	// program is passed on as an interrupt, and then the command has a while.
+	cmd := exec.CommandContext(ctx, fs.Arg(0), fs.Args()[1:]...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, stderr
+	cmd.Env = append(withoutDatabricks(os.Environ()), pairs(a.environment(0))...)
+	return cmd.Run()
+}
+
+// withoutDatabricks leaves out what would compete with the session: a tool that
+// also finds a DATABRICKS_TOKEN refuses to choose, or chooses it.
+func withoutDatabricks(environ []string) []string {
+	var kept []string
+	for _, v := range environ {
+		if !strings.HasPrefix(v, "DATABRICKS_") {
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}
+
+func pairs(vars [][2]string) []string {
+	var env []string
+	for _, v := range vars {
+		env = append(env, v[0]+"="+v[1])
+	}
+	return env
+}

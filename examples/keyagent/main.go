@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+
+	"github.com/lakekey/lakekey/examples/internal/enroll"
+	"github.com/lakekey/lakekey/examples/internal/keys"
+)
+
+const usage = `keyagent signs in once with a security key and then gives Databricks tools on this
+machine short-lived tokens.
+
+usage:
+  keyagent -issuer URL -host URL [-host URL ...] -key KEY [flags]
+        sign in, print export lines, serve until interrupted
+  keyagent exec -issuer URL -host URL -key KEY [flags] -- COMMAND [ARG ...]
+        sign in, run COMMAND with those variables, end with it
+  keyagent enroll -invite LINK -key KEY
+        register a key through a link that the provider's admin sent
+
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main with its surroundings passed in; it returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	command := serve
+	if len(args) > 0 {
+		switch args[0] {
+		case "exec":
+			command, args = execute, args[1:]
+		case "enroll":
+			command, args = register, args[1:]
+		}
+	}
+	err := command(ctx, args, stdout, stderr)
+	exit, ended := errors.AsType[*exec.ExitError](err)
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case ended && exit.ExitCode() >= 0: // the command's own failure: it has said why
+		return exit.ExitCode()
+	case ctx.Err() != nil:
+		fmt.Fprintln(stderr, "keyagent: interrupted")
+		return 130
+	default:
+		fmt.Fprintln(stderr, "keyagent:", err)
+		return 1
+	}
+}
+
+func register(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	fs := flagSet("keyagent enroll", stderr)
+	link := fs.String("invite", "", "the enrolment link, in quotes")
+	spec := fs.String("key", "", keys.Usage)
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	switch {
+	case fs.NArg() > 0:
+		return fmt.Errorf("%q: no arguments are taken beside flags; see keyagent enroll -h", fs.Arg(0))
+	case *link == "":
+		return errors.New("-invite is missing: the provider's admin makes a link with idp invite")
+	}
+	key, err := keys.Open(*spec, stderr)
+	if err != nil {
+		return err
+	}
+	defer key.Close()
+	done, err := enroll.Register(ctx, *link, key)
+	if err != nil {
+		return fmt.Errorf("registering the key: %w", err)
+	}
+	fmt.Fprintf(stdout, "%s\n", done.CredentialID)
+	fmt.Fprintf(stderr, "keyagent: this key now signs in %s (model %s, attestation: %s)\n", done.User, done.AAGUID, done.Attestation)
+	return nil
+}
+
+func flagSet(name string, stderr io.Writer) *flag.FlagSet {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		fs.PrintDefaults()
+	}
+	return fs
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+)
+
+func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var s settings
+	fs := flagSet("keyagent", stderr)
+	s.register(fs)
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("%q: the commands are enroll and exec; see keyagent -h", fs.Arg(0))
+	}
+	if err := s.check(); err != nil {
+		return err
+	}
+	a, err := start(ctx, s, stderr)
+	if err != nil {
+		return err
+	}
+	defer a.stop(ctx)
+	for i := range a.sources {
+		if i > 0 {
+			fmt.Fprintln(stdout, "# for a tool that is to use another host, these instead:")
+		}
+		for _, v := range a.environment(i) {
+			line := "export " + v[0] + "=" + v[1]
+			if i > 0 {
+				line = "# " + line
+			}
+			fmt.Fprintln(stdout, line)
+		}
+	}
+	fmt.Fprintf(stderr, "keyagent: signed in as %s until %s; serving %s. Ctrl-C ends the session.\n",
+		a.session.Subject(), a.session.Expires().Local().Format("15:04 (2 Jan)"), s.hosts.String())
+
+	end := time.NewTimer(time.Until(a.session.Expires()))
+	defer end.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			fmt.Fprintln(stderr, "keyagent: the session is closed")
+			return nil
+		case err := <-a.failed:
+			return fmt.Errorf("serving the metadata service: %w", err)
+		case <-end.C:
+			// Tools that ask from now on are told what to run, which helps
+			// more than a port where nobody answers.
+			fmt.Fprintf(stderr, "keyagent: the session has ended. To sign in again, stop this and run:\n  %s\n", s.command())
+		}
+	}
+}

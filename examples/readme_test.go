@@ -1,0 +1,118 @@
+package examples_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	sdk "github.com/databricks/databricks-sdk-go"
+	"github.com/databricks/databricks-sdk-go/service/iam"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lakekey/lakekey/databricks"
+	"github.com/lakekey/lakekey/examples/internal/keys"
+	"github.com/lakekey/lakekey/oidc"
+)
+
+// me holds the README's Go code, which TestREADMEGo compares and runs.
+func me(ctx context.Context, issuerURL, host string, key oidc.Key, name *string) error {
+	provider, err := oidc.Discover(ctx, issuerURL, oidc.Options{})
+	if err != nil {
+		return err
+	}
+	session, err := oidc.SignIn(ctx, provider, key, oidc.SignInRequest{
+		ClientID: "lakekey",
+		Audience: "lakekey",
+	})
+	if err != nil {
+		return err
+	}
+	source, err := databricks.NewTokenSource(session, databricks.Config{
+		Host:   host,
+		Scopes: []string{"clusters:read"}, // there is no default
+	})
+	if err != nil {
+		return err
+	}
+	strategy := databricks.NewStrategy(source)
+	client, err := sdk.NewWorkspaceClient(&sdk.Config{
+		Host:          source.Host(),
+		Credentials:   strategy,
+		HTTPTransport: strategy.Transport(nil),
+	})
+	if err != nil {
+		return err
+	}
+	me, err := client.CurrentUser.Me(ctx, iam.MeRequest{})
+	if err != nil {
+		return err
+	}
+	*name = me.UserName
+	return nil
+}
+
+var indent = regexp.MustCompile(`(?m)^[ \t]+`)
+
+func blocks(t *testing.T, language string) []string {
+	t.Helper()
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	var all []string
+	for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllSubmatch(readme, -1) {
+		all = append(all, string(m[1]))
+	}
+	return all
+}
+
+func TestREADMEGo(t *testing.T) {
+	code := blocks(t, "go")
+	require.Len(t, code, 1)
+	here, err := os.ReadFile("readme_test.go")
+	require.NoError(t, err)
+	require.Contains(t, indent.ReplaceAllString(string(here), ""), indent.ReplaceAllString(code[0], ""), "the README's code must stand in this file, where it is compiled and run")
+
+	w := newWorld(t)
+	key, err := keys.Open(w.key, t.Output())
+	require.NoError(t, err)
+	defer key.Close()
+	var name string
+	require.NoError(t, me(t.Context(), w.issuer, w.host, key, &name))
+	require.Equal(t, ada, name)
+	require.Equal(t, 1, key.Touches())
+}
+
+// The README's shell commands, as they stand there, on ports that are free.
+func TestREADMEShell(t *testing.T) {
+	interpreter := python(t)
+	session := blocks(t, "sh")
+	require.Len(t, session, 3, "a new block needs a test")
+	require.Equal(t, "go run ./examples/quickstart\n", session[0])
+	require.Equal(t, "go test ./...\n", session[2], "this very run")
+
+	dir := t.TempDir()
+	script := strings.NewReplacer(
+		"go run ./examples/", bin(t)+"/",
+		"8080", freePort(t), "8090", freePort(t),
+		"python3", interpreter,
+	).Replace(session[1])
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", "trap 'kill $(jobs -p); wait' EXIT\n"+script)
+	cmd.Dir, cmd.Env = dir, environment(dir)
+	out, err := os.Create(filepath.Join(dir, "out"))
+	require.NoError(t, err)
+	cmd.Stdout, cmd.Stderr = out, out
+	err = cmd.Run()
+	said, rerr := os.ReadFile(out.Name())
+	require.NoError(t, rerr)
+	require.NoError(t, err, string(said))
+	require.Contains(t, string(said), "\n"+ada+"\n")
+}
+
+func TestREADMEQuickstart(t *testing.T) {
+	out, said, code := call(t, t.TempDir(), "quickstart")
+	require.Zero(t, code, said)
+	require.Contains(t, out, "Touches of the key: 2")
+}
