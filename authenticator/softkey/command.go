@@ -116,6 +116,7 @@ func (k *Key) dispatch(ctx context.Context, msg []byte) ([]byte, error) {
 func (k *Key) waitForTouch(ctx context.Context) error {
 	waiting, cancel := context.WithTimeout(ctx, touchPeriod)
 	defer cancel()
+	defer announce(ctx)()
 	err := k.opts.Touch(waiting)
 	switch {
 	case err == nil:

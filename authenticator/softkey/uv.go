@@ -27,6 +27,7 @@ func (k *Key) recognise(ctx context.Context) error {
 	}
 	waiting, cancel := context.WithTimeout(ctx, touchPeriod)
 	defer cancel()
+	defer announce(ctx)()
 	err := k.opts.Verify(waiting)
 	switch {
 	case err == nil:
