@@ -4,7 +4,7 @@
 // # Start here
 //
 // [NewSource] finds the keys that are plugged in and hands them to
-// authenticator.NewClient; [Source.Watch] tells when one comes or goes. [Open]
+// authenticator.NewClient; [Source.Wait] returns when one comes or goes. [Open]
 // opens a single key by its path, as a [Transport] for authenticator.NewCTAP2 or
 // for the commands of CTAPHID itself. A path may name any character device that
 // speaks CTAPHID frames: a pseudo-terminal with package softkey behind it is a key.
@@ -36,6 +36,5 @@
 // # Compatibility
 //
 // CTAPHID 2 as in CTAP 2.1 §11.2, with any report size. A key that knows only U2F
-// (CTAP1) is presented as a CTAP2 key by the mapping of CTAP 2.1 §10: see
-// [Transport.CBOR].
+// (CTAP1) is reached by [Transport.MSG], which package authenticator uses on its own.
 package hid

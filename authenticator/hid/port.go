@@ -12,98 +12,69 @@ import (
 const idlePeriod = 500 * time.Millisecond
 
 // port is where a key is plugged in: a Transport that opens when it is used and closes
-// when it is not.
+// when it is not. Its user is a Device, which sends one command at a time.
 type port struct {
 	path string
 
 	mu     sync.Mutex
-	users  int
-	open   *Transport // nil: closed
-	opened chan struct{}
-	idle   *time.Timer
+	idle   *Transport // open and unused; a command takes it away and puts it back
+	timer  *time.Timer
 	closed bool
 }
 
 // CBOR implements authenticator.Transport.
 func (p *port) CBOR(ctx context.Context, msg []byte) ([]byte, error) {
-	t, err := p.acquire(ctx)
-	if err != nil {
+	return p.use(ctx, func(t *Transport) ([]byte, error) { return t.CBOR(ctx, msg) })
+}
+
+// MSG implements authenticator.U2FTransport.
+func (p *port) MSG(ctx context.Context, apdu []byte) ([]byte, error) {
+	return p.use(ctx, func(t *Transport) ([]byte, error) { return t.MSG(ctx, apdu) })
+}
+
+func (p *port) use(ctx context.Context, command func(*Transport) ([]byte, error)) ([]byte, error) {
+	t := p.take()
+	if t == nil {
+		var err error
+		if t, err = Open(ctx, p.path); err != nil {
+			return nil, err
+		}
+	}
+	response, err := command(t)
+	if errors.Is(err, ErrRemoved) || errors.Is(err, ErrNotResponding) {
+		go t.Close() // a write that hangs in the kernel must not keep the caller
 		return nil, err
 	}
-	response, err := t.CBOR(ctx, msg)
-	p.release(t, err)
+	p.put(t)
 	return response, err
 }
 
-// acquire opens the key unless it is open.
-func (p *port) acquire(ctx context.Context) (*Transport, error) {
-	for {
-		p.mu.Lock()
-		switch {
-		case p.closed:
-			p.mu.Unlock()
-			return nil, errClosed
-		case p.open != nil:
-			p.users++
-			if p.idle != nil {
-				p.idle.Stop()
-			}
-			t := p.open
-			p.mu.Unlock()
-			return t, nil
-		case p.opened == nil:
-			done := make(chan struct{})
-			p.opened = done
-			p.mu.Unlock()
-			t, err := Open(ctx, p.path)
-			p.mu.Lock()
-			p.opened = nil
-			closed := p.closed
-			if err == nil && !closed {
-				p.open = t
-			}
-			p.mu.Unlock()
-			close(done)
-			if err != nil {
-				return nil, err
-			}
-			if closed {
-				return nil, errors.Join(errClosed, t.Close())
-			}
-		default: // somebody else is opening it
-			done := p.opened
-			p.mu.Unlock()
-			select {
-			case <-done:
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		}
-	}
-}
-
-// release gives the key back when nobody used it for a while, or at once when the line
-// to it broke: the next use opens it anew.
-func (p *port) release(t *Transport, err error) {
+// take returns the open key, if it is open, for the caller alone.
+func (p *port) take() *Transport {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.users--
-	if p.open != t {
-		return
+	t := p.idle
+	p.idle = nil
+	if p.timer != nil {
+		p.timer.Stop()
 	}
-	if errors.Is(err, ErrRemoved) || errors.Is(err, ErrNotResponding) || errors.Is(err, errClosed) {
-		p.open = nil
+	return t
+}
+
+// put keeps the key open for the next command, if that comes soon.
+func (p *port) put(t *Transport) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
 		go t.Close()
 		return
 	}
-	if p.users > 0 {
-		return
-	}
-	p.idle = time.AfterFunc(idlePeriod, func() {
+	p.idle = t
+	p.timer = time.AfterFunc(idlePeriod, func() {
 		p.mu.Lock()
-		unused := p.users == 0 && p.open == t
+		unused := p.idle == t
 		if unused {
-			p.open = nil
+			p.idle = nil
 		}
 		p.mu.Unlock()
 		if unused {
@@ -114,12 +85,9 @@ func (p *port) release(t *Transport, err error) {
 
 // Close gives the key back.
 func (p *port) Close() error {
+	t := p.take()
 	p.mu.Lock()
-	t := p.open
-	p.open, p.closed = nil, true
-	if p.idle != nil {
-		p.idle.Stop()
-	}
+	p.closed = true
 	p.mu.Unlock()
 	if t == nil {
 		return nil

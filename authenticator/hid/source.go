@@ -18,7 +18,7 @@ type Options struct {
 }
 
 // Source is the keys that are plugged into this machine. It implements
-// authenticator.Source. The Devices it returns open their key when it is used and give
+// authenticator.Waiter. The Devices it returns open their key when it is used and give
 // it back soon after, so that a Source can be kept for as long as the program runs.
 type Source struct {
 	paths []string
@@ -27,6 +27,7 @@ type Source struct {
 	mu      sync.Mutex
 	closed  bool
 	devices map[string]authenticator.Device // by found.identity
+	seen    map[string]bool                 // what look returned to the last Devices
 }
 
 // NewSource returns the keys that are plugged in, now and later.
@@ -46,6 +47,7 @@ func (s *Source) Devices(ctx context.Context) ([]authenticator.Device, error) {
 	if err != nil {
 		return nil, err
 	}
+	seen := look(keys)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -65,7 +67,7 @@ func (s *Source) Devices(ctx context.Context) ([]authenticator.Device, error) {
 	for _, gone := range s.devices {
 		go gone.Close() // waits for what runs on it, which ends at once since the key is gone
 	}
-	s.devices = there
+	s.devices, s.seen = there, seen
 	return devices, nil
 }
 

@@ -20,8 +20,8 @@ type Properties struct {
 	U2F      bool    // it takes CTAP1 messages
 }
 
-// Transport is an open key. It implements authenticator.Transport and is safe for
-// concurrent use. While it is open no other program that honours the lock of libfido2
+// Transport is an open key. It implements authenticator.U2FTransport and is safe
+// for concurrent use. While it is open no other program that honours the lock of libfido2
 // can use the key.
 type Transport struct {
 	node       *node
@@ -75,22 +75,20 @@ func Open(ctx context.Context, path string) (*Transport, error) {
 func (t *Transport) Properties() Properties { return t.properties }
 
 // CBOR sends a CTAP2 command and returns the key's answer, its status byte included.
-// With a key that knows only U2F, authenticatorGetInfo, makeCredential, getAssertion
-// and selection are translated as CTAP 2.1 §10 says, and other commands are answered
-// with CTAP1_ERR_INVALID_COMMAND.
+// A key that knows only U2F is not asked: the answer is CTAP1_ERR_INVALID_COMMAND.
 //
 // When ctx is done, CBOR returns at once with its error and the key is told to cancel;
 // the next call waits, up to two seconds, until the key has done so.
 func (t *Transport) CBOR(ctx context.Context, msg []byte) ([]byte, error) {
-	if !t.properties.CTAP2 && t.properties.U2F {
-		return translate(ctx, t, msg)
+	if !t.properties.CTAP2 {
+		return []byte{byte(codeInvalidCommand)}, nil
 	}
 	return t.call(ctx, cmdCBOR, msg)
 }
 
-// Message sends a CTAP1 (U2F) request, an extended-length APDU, and returns the answer,
-// its two status bytes included.
-func (t *Transport) Message(ctx context.Context, apdu []byte) ([]byte, error) {
+// MSG sends a CTAP1 (U2F) request, an APDU of extended length, and returns the answer,
+// its two status bytes included. Keys that know only CTAP2 answer with [Error] 0x01.
+func (t *Transport) MSG(ctx context.Context, apdu []byte) ([]byte, error) {
 	return t.call(ctx, cmdMessage, apdu)
 }
 
