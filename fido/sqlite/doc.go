@@ -7,8 +7,10 @@
 //
 // # Guarantees
 //
-// What a method has returned nil for survives a power cut. Several processes may
-// use one file, and one file may hold the tables of other lakekey stores too.
+// Users, invitations and credentials that a method has returned nil for survive a
+// power cut. That a ceremony was taken does too as soon as anything that followed
+// from it does: no proof is given for a challenge that could come back. Several
+// processes may use one file, and one file may hold the tables of other lakekey stores too.
 // The file is readable by its owner alone.
 //
 // # Concurrency

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/lakekey/lakekey/fido"
@@ -13,7 +14,12 @@ import (
 )
 
 // Store is a fido.Store in an SQLite file.
-type Store struct{ db *sqlitedb.DB }
+type Store struct {
+	db    *sqlitedb.DB
+	swept atomic.Int64 // when expired records were last removed, in nanoseconds
+}
+
+const sweepEvery = time.Minute
 
 // Open opens the file at path, or a database in memory for ":memory:", and
 // brings its tables up to date. Close it when done.
@@ -22,7 +28,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the key store: %w", err)
 	}
-	return &Store{db}, nil
+	return &Store{db: db}, nil
 }
 
 // Close waits for what is running and closes the file.
@@ -34,11 +40,10 @@ func (s *Store) PutCeremony(ctx context.Context, r fido.CeremonyRecord, now time
 	if err != nil {
 		return fmt.Errorf("fido/sqlite: %v", err)
 	}
-	return s.db.Write(ctx, func(tx *sql.Tx) error {
-		for _, table := range []string{"fido_ceremonies", "fido_invites"} {
-			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE expires < ?", now.UnixNano()); err != nil {
-				return failed(ctx, "removing what has expired", err)
-			}
+	// A ceremony that a power cut undoes is begun again.
+	return s.db.WriteBehind(ctx, func(tx *sql.Tx) error {
+		if err := s.sweep(ctx, tx, now); err != nil {
+			return err
 		}
 		var invite []byte
 		if r.Invite != nil {
@@ -51,10 +56,26 @@ func (s *Store) PutCeremony(ctx context.Context, r fido.CeremonyRecord, now time
 	})
 }
 
+// sweep removes what has expired, now and then.
+func (s *Store) sweep(ctx context.Context, tx *sql.Tx, now time.Time) error {
+	last := s.swept.Load()
+	if elapsed := now.UnixNano() - last; elapsed >= 0 && elapsed < int64(sweepEvery) || !s.swept.CompareAndSwap(last, now.UnixNano()) {
+		return nil
+	}
+	for _, table := range []string{"fido_ceremonies", "fido_invites"} {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE expires < ?", now.UnixNano()); err != nil {
+			return failed(ctx, "removing what has expired", err)
+		}
+	}
+	return nil
+}
+
 // TakeCeremony implements fido.Store. DELETE … RETURNING is one statement under
-// the write lock: of several that name the same row, one returns it.
+// the write lock: of several that name the same row, one returns it. The removal
+// is on disk no later than what the ceremony leads to, a new credential or an
+// updated one; it needs no wait of its own.
 func (s *Store) TakeCeremony(ctx context.Context, id fido.Hash) (r fido.CeremonyRecord, err error) {
-	err = s.db.Write(ctx, func(tx *sql.Tx) error {
+	err = s.db.WriteBehind(ctx, func(tx *sql.Tx) error {
 		var purpose string
 		var allowed, invite []byte
 		var expires int64

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -18,73 +20,110 @@ import (
 // shared by nobody else.
 const Memory = ":memory:"
 
-// busyMillis bounds how long a writer waits for a writer in another process.
-const busyMillis = "10000"
+// busyMillis bounds how long a statement waits for another process.
+const busyMillis = 10_000
 
 // DB is an open SQLite database. Reads go through the embedded sql.DB, changes
 // through [DB.Write].
 type DB struct {
 	*sql.DB
-	writer chan struct{} // holds one token: the right to write
-	anchor *sql.Conn     // keeps a database in memory alive while no other connection is open
+	anchor *sql.Conn     // stays open: with the last connection go a database in memory and the journal of a file
+	turn   chan struct{} // holds one token: the right to write
+	writer *sql.DB       // the one connection that writes
+	disk   *disk         // nil in memory
 }
 
 // Open opens the database at path, creating it with mode 0600 if there is none,
 // and brings the tables of c up to date.
 func Open(ctx context.Context, path string, c Component) (*DB, error) {
-	dsn, err := dataSource(path)
+	path, err := resolve(path)
 	if err != nil {
 		return nil, err
 	}
-	pool, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, fmt.Errorf("sqlitedb: opening %s: %v", path, err)
-	}
-	db := &DB{DB: pool, writer: make(chan struct{}, 1)}
-	db.writer <- struct{}{}
-	if path == Memory {
-		if db.anchor, err = pool.Conn(ctx); err != nil {
-			return nil, errors.Join(fmt.Errorf("sqlitedb: opening a database in memory: %w", err), pool.Close())
-		}
-	}
-	if err := db.migrate(ctx, c); err != nil {
-		return nil, errors.Join(fmt.Errorf("sqlitedb: migrating the %s tables of %s: %w", c.Name, path, err), db.Close())
+	db := &DB{turn: make(chan struct{}, 1)}
+	db.turn <- struct{}{}
+	if err := db.open(ctx, path, c); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
 }
 
-// dataSource spells path as the URI filename the driver wants, so that a '?' or
-// '%' in it is part of the name, and makes sure the file exists with mode 0600:
-// SQLite would create it with the umask's, and gives its journal the same mode.
-func dataSource(path string) (string, error) {
-	q := url.Values{
-		"_busy_timeout": {busyMillis},
-		"_foreign_keys": {"1"},
-		"_synchronous":  {"FULL"},
-		"_txlock":       {"immediate"}, // a transaction that starts as a reader cannot become a writer without risking SQLITE_BUSY
+func (db *DB) open(ctx context.Context, path string, c Component) (err error) {
+	read, write := dataSources(path)
+	if db.DB, err = sql.Open("sqlite", read); err != nil {
+		return fmt.Errorf("sqlitedb: opening %s: %v", path, err)
 	}
+	if db.writer, err = sql.Open("sqlite", write); err != nil {
+		return fmt.Errorf("sqlitedb: opening %s: %v", path, err)
+	}
+	db.writer.SetMaxOpenConns(1)
+	if db.anchor, err = db.Conn(ctx); err != nil {
+		return wrap(ctx, "opening "+path, err)
+	}
+	// A connection is not in the journal before its first look at the file.
+	if err := db.anchor.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(new(int)); err != nil {
+		return wrap(ctx, "opening "+path, err)
+	}
+	if path != Memory {
+		if db.disk, err = openDisk(path + "-wal"); err != nil {
+			return err
+		}
+	}
+	if err := db.migrate(ctx, c); err != nil {
+		return fmt.Errorf("sqlitedb: migrating the %s tables of %s: %w", c.Name, path, err)
+	}
+	return nil
+}
+
+// resolve returns the absolute path of the file, where its journal will lie too,
+// and makes sure that it exists with mode 0600: SQLite would create it with the
+// umask's, and gives the journal the same mode.
+func resolve(path string) (string, error) {
 	if path == "" {
 		return "", errors.New("sqlitedb: the path is empty")
 	}
 	if path == Memory {
-		// The memdb VFS lets every connection of the pool see the one database,
-		// with locks like a file's; "file::memory:" is another one per connection.
-		q.Set("vfs", "memdb")
-		return "file:/" + rand.Text() + "?" + q.Encode(), nil
+		return path, nil
 	}
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", fmt.Errorf("sqlitedb: resolving %s: %v", path, err)
-	}
-	f, err := os.OpenFile(abs, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return "", fmt.Errorf("sqlitedb: %v", err)
 	}
 	if err := f.Close(); err != nil {
 		return "", fmt.Errorf("sqlitedb: %v", err)
 	}
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		real, err = filepath.Abs(real)
+	}
+	if err != nil {
+		return "", fmt.Errorf("sqlitedb: resolving %s: %v", path, err)
+	}
+	return real, nil
+}
+
+// dataSources spells path as the URI filenames that the driver wants for the
+// readers and the writer, so that a '?' or '%' in it is part of the name.
+func dataSources(path string) (read, write string) {
+	q := url.Values{
+		"_busy_timeout": {strconv.Itoa(busyMillis)},
+		"_foreign_keys": {"1"},
+		"_txlock":       {"immediate"}, // a transaction that starts as a reader cannot become a writer without risking SQLITE_BUSY
+	}
+	if path == Memory {
+		// The memdb VFS lets every connection see the one database, with locks like
+		// a file's; "file::memory:" is another one per connection.
+		q.Set("vfs", "memdb")
+		dsn := "file:/" + rand.Text() + "?" + q.Encode()
+		return dsn, dsn
+	}
 	q.Set("_journal_mode", "WAL")
-	return (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(abs), RawQuery: q.Encode()}).String(), nil
+	q.Set("_synchronous", "NORMAL") // see [disk]
+	dsn := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: q.Encode()}
+	read = dsn.String()
+	q.Set("_busy_timeout", "0") // [DB.begin] waits, and looks more often than SQLite does
+	dsn.RawQuery = q.Encode()
+	return read, dsn.String()
 }
 
 // Write runs fn in one transaction that holds the write lock from its first
@@ -92,23 +131,67 @@ func dataSource(path string) (string, error) {
 // Write returns fn's error unchanged. fn must read through tx as well, and must
 // not call Write.
 func (db *DB) Write(ctx context.Context, fn func(tx *sql.Tx) error) error {
-	select {
-	case <-db.writer:
-	case <-ctx.Done():
-		return fmt.Errorf("sqlitedb: waiting to write: %w", ctx.Err())
+	commit, err := db.write(ctx, fn)
+	if err != nil || db.disk == nil {
+		return err
 	}
-	defer func() { db.writer <- struct{}{} }()
-	tx, err := db.BeginTx(ctx, nil)
+	return db.disk.sync(commit)
+}
+
+// WriteBehind is Write without the wait for the disk. A power cut may undo the
+// change, unless a later Write, of any DB on the file, has returned: commits
+// reach the disk in their order. It is for what may be lost together with all
+// that followed from it.
+func (db *DB) WriteBehind(ctx context.Context, fn func(tx *sql.Tx) error) error {
+	_, err := db.write(ctx, fn)
+	return err
+}
+
+// write does the work that needs the right to write, and no waiting for the
+// disk. It returns the number of its commit.
+func (db *DB) write(ctx context.Context, fn func(tx *sql.Tx) error) (commit uint64, err error) {
+	select {
+	case <-db.turn:
+	case <-ctx.Done():
+		return 0, fmt.Errorf("sqlitedb: waiting to write: %w", ctx.Err())
+	}
+	defer func() { db.turn <- struct{}{} }()
+	tx, err := db.begin(ctx)
 	if err != nil {
-		return wrap(ctx, "starting a transaction", err)
+		return 0, err
 	}
 	if err := fn(tx); err != nil {
-		return errors.Join(err, rollback(tx))
+		return 0, errors.Join(err, rollback(tx))
 	}
 	if err := tx.Commit(); err != nil {
-		return wrap(ctx, "committing", err)
+		return 0, wrap(ctx, "committing", err)
 	}
-	return nil
+	if db.disk == nil {
+		return 0, nil
+	}
+	return db.disk.committed(), nil
+}
+
+// begin starts a transaction once no other process, and no other DB of this one,
+// is writing. A transaction takes some fifty microseconds; SQLite itself would
+// look again after one, two, five, ten … milliseconds.
+func (db *DB) begin(ctx context.Context) (*sql.Tx, error) {
+	giveUp := time.Now().Add(busyMillis * time.Millisecond)
+	for pause := 20 * time.Microsecond; ; pause = min(2*pause, 2*time.Millisecond) {
+		tx, err := db.writer.BeginTx(ctx, nil)
+		if err == nil {
+			return tx, nil
+		}
+		var e *sqlite.Error
+		if !errors.As(err, &e) || e.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(giveUp) {
+			return nil, wrap(ctx, "starting a transaction", err)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("sqlitedb: waiting to write: %w", ctx.Err())
+		}
+	}
 }
 
 // rollback ends tx. A transaction that a cancelled context has ended already is
@@ -131,11 +214,20 @@ func wrap(ctx context.Context, what string, err error) error {
 
 // Close closes the database and waits for what is running on it.
 func (db *DB) Close() error {
-	var anchored error
+	var errs []error
 	if db.anchor != nil {
-		anchored = db.anchor.Close()
+		errs = append(errs, db.anchor.Close())
 	}
-	return errors.Join(anchored, db.DB.Close())
+	if db.writer != nil {
+		errs = append(errs, db.writer.Close())
+	}
+	if db.DB != nil {
+		errs = append(errs, db.DB.Close())
+	}
+	if db.disk != nil {
+		errs = append(errs, db.disk.close())
+	}
+	return errors.Join(errs...)
 }
 
 // IsUnique reports whether err says that a row with the same primary key or

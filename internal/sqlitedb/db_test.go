@@ -119,7 +119,7 @@ func TestMemoryOutlivesIdleAndCancelledConnections(t *testing.T) {
 func TestPragmas(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	db := open(t, path, counters)
-	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "1", "foreign_keys": "1"} {
 		var got string
 		require.NoError(t, db.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got))
 		require.Equal(t, want, got, pragma)
@@ -158,6 +158,48 @@ func TestMigrations(t *testing.T) {
 		require.Error(t, err)
 		require.Error(t, first.QueryRowContext(t.Context(), "SELECT 1 FROM half").Scan(new(int)), "no half migration")
 	})
+}
+
+func TestSymlinkAndRelativePath(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	require.NoError(t, os.Mkdir("real", 0o700))
+	require.NoError(t, increment(t.Context(), open(t, filepath.Join("real", "x.db"), counters)))
+	require.NoError(t, os.Symlink(filepath.Join("real", "x.db"), "link.db"))
+	db := open(t, "link.db", counters)
+	require.NoError(t, increment(t.Context(), db))
+	require.Equal(t, 2, count(t, db))
+}
+
+// What Write has confirmed must be in the journal's file when the program dies;
+// that it is on the disk as well, no test without a power switch can tell.
+func TestConfirmedWritesAreInTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	db := open(t, path, counters)
+	for n := 1; n <= 20; n++ {
+		write := db.Write
+		if n%2 == 0 {
+			write = db.WriteBehind
+		}
+		require.NoError(t, write(t.Context(), func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(t.Context(), "UPDATE counters SET n = ?", n)
+			return err
+		}))
+		copied := filepath.Join(t.TempDir(), "copy.db")
+		for _, suffix := range []string{"", "-wal"} {
+			b, err := os.ReadFile(path + suffix)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(copied+suffix, b, 0o600))
+		}
+		require.Equal(t, n, count(t, open(t, copied, counters)))
+	}
+}
+
+func TestClosedDatabaseConfirmsNothing(t *testing.T) {
+	db, err := sqlitedb.Open(t.Context(), filepath.Join(t.TempDir(), "x.db"), counters)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	require.Error(t, increment(t.Context(), db))
 }
 
 func TestOpenTogether(t *testing.T) {

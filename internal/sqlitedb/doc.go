@@ -5,18 +5,18 @@
 // # Start here
 //
 // [Open] a file with the migrations of one [Component]; read through the
-// embedded [database/sql.DB]; change through [DB.Write].
+// embedded [database/sql.DB]; change through [DB.Write], or [DB.WriteBehind] where
+// that is enough.
 //
 // # Guarantees
 //
 //   - Several components, several [DB] values and several processes may share
 //     one file: migrations are numbered per component, applied under the write
 //     lock, and only ever forward.
-//   - What Write has returned nil for survives a power cut: the journal is a
-//     write-ahead log with synchronous=FULL. NORMAL would be faster and would
-//     still survive a killed process, but after a power cut it may lose the
-//     last commits, and a lost commit here is a challenge that can be used a
-//     second time or a quarantine that never happened.
+//   - What Write has returned nil for survives a power cut, as with a write-ahead
+//     log and synchronous=FULL: a commit that was lost here would be a challenge
+//     that can be used a second time, or a quarantine that never happened. Unlike
+//     with FULL, writers that commit at the same time share one flush of the disk.
 //   - A file that Open creates is readable by its owner alone.
 //
 // # Concurrency
@@ -24,7 +24,8 @@
 // A DB is safe for concurrent use. Readers never wait for a writer. Writers of
 // one DB queue in Go, where waiting costs nothing and ends with the context;
 // writers of different processes take turns through SQLite's own lock, for
-// which a writer waits at most ten seconds.
+// which a writer waits at most ten seconds. A change is seen by others from its
+// commit on, which is a moment before it is on disk.
 //
 // # Compatibility
 //
