@@ -27,10 +27,10 @@ func open(t *testing.T, path string) *sqlite.Store {
 
 func TestStore(t *testing.T) {
 	t.Run("memory", func(t *testing.T) {
-		issuertest.TestStore(t, issuertest.Options{Rounds: 100}, func(t *testing.T) issuer.Store { return open(t, ":memory:") })
+		issuertest.TestStore(t, issuertest.Options{Rounds: 25}, func(t *testing.T) issuer.Store { return open(t, ":memory:") })
 	})
 	t.Run("file", func(t *testing.T) {
-		issuertest.TestStore(t, issuertest.Options{Rounds: 100}, func(t *testing.T) issuer.Store { return open(t, filepath.Join(t.TempDir(), "issuer.db")) })
+		issuertest.TestStore(t, issuertest.Options{Rounds: 25}, func(t *testing.T) issuer.Store { return open(t, filepath.Join(t.TempDir(), "issuer.db")) })
 	})
 }
 
