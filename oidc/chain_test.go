@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,9 +127,9 @@ func TestChain(t *testing.T) {
 func TestChainUntilTheHardEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ch := newChain(t, local, true)
-		requests := 0
+		var requests atomic.Int64
 		p, err := oidc.Discover(t.Context(), local, oidc.Options{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-			requests++
+			requests.Add(1)
 			return inProcess{ch}.RoundTrip(r)
 		})})
 		require.NoError(t, err)
@@ -142,11 +143,11 @@ func TestChainUntilTheHardEnd(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		synctest.Wait()
-		before := requests
+		before := requests.Load()
 		_, err = s.IDToken(t.Context(), audience)
 		var login *oidc.LoginRequiredError
 		require.ErrorAs(t, err, &login)
-		require.Equal(t, before, requests)
+		require.Equal(t, before, requests.Load())
 		require.Equal(t, touches, ch.key.Touches())
 	})
 }
