@@ -1,0 +1,154 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"github.com/lakekey/lakekey/authenticator"
+)
+
+// errAskerGone is why a ceremony ends whose asker cancelled or vanished.
+var errAskerGone = errors.New("remote: the asker gave up")
+
+// converse answers on one connection: a hello, a request, an answer.
+func (s *Server) converse(ctx context.Context, conn net.Conn) {
+	l, err := newLine(conn)
+	if err != nil {
+		s.log.ErrorContext(ctx, "conversing", "error", err)
+		conn.Close()
+		return
+	}
+	defer l.readers.Wait()
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	host, asked, err := s.listen(l)
+	if asked == nil {
+		// A Client that only looks whether somebody is there leaves like this.
+		s.log.DebugContext(ctx, "connection without a request", "error", err)
+		return
+	}
+	defer clear(asked.Options)
+	response, err := s.ceremony(ctx, l, host, asked)
+	defer clear(response)
+	var last message = &result{Response: response}
+	if err != nil {
+		s.log.InfoContext(ctx, "request not served", "claimed_host", host, "create", asked.Create, "error", err)
+		last = newFailure(err)
+	}
+	err = l.send(last, frameTimeout)
+	if err != nil && !errors.Is(err, ErrDisconnected) {
+		err = l.send(newFailure(err), frameTimeout)
+	}
+	if err != nil {
+		s.log.InfoContext(ctx, "answer not delivered", "claimed_host", host, "error", err)
+	}
+}
+
+// listen hears who asks for what. Whoever does not follow the protocol is told so.
+func (s *Server) listen(l *line) (host string, asked *request, err error) {
+	defer func() {
+		if errors.Is(err, errProtocol) {
+			_ = l.send(newFailure(err), hangUpTimeout)
+		}
+	}()
+	first, err := l.receive()
+	if err != nil {
+		return "", nil, err
+	}
+	h, ok := first.(*hello)
+	switch {
+	case !ok:
+		return "", nil, violation("no hello")
+	case h.Version != version:
+		_ = l.send(&failure{Code: codeVersion}, hangUpTimeout)
+		return "", nil, fmt.Errorf("remote: the asker speaks version %d of the protocol", h.Version)
+	case !isHost(h.Host):
+		return "", nil, violation("a host name that is none")
+	}
+	if err := l.send(&hello{Version: version}, frameTimeout); err != nil {
+		return "", nil, err
+	}
+	second, err := l.receive()
+	if err != nil {
+		return "", nil, err
+	}
+	if asked, ok = second.(*request); !ok {
+		return "", nil, violation("no request")
+	}
+	return h.Host, asked, nil
+}
+
+// ceremony decides about a request and serves it, as long as the asker is there.
+func (s *Server) ceremony(ctx context.Context, l *line, host string, asked *request) ([]byte, error) {
+	// The Key checks the origin again. This is for the list, and for the person.
+	data, err := authenticator.CollectClientData(asked.Origin, asked.Options, asked.Create)
+	if err != nil {
+		return nil, err
+	}
+	if !s.rpIDs[data.RPID] {
+		return nil, fmt.Errorf("%w: the RP ID %s is not on its list", ErrNotAllowed, data.RPID)
+	}
+	if asked.Create && !s.create {
+		return nil, fmt.Errorf("%w: it lets nobody register the key from afar", ErrNotAllowed)
+	}
+	select {
+	case s.slot <- struct{}{}:
+		defer func() { <-s.slot }()
+	default:
+		return nil, ErrBusy
+	}
+	ctx, cancel := context.WithTimeout(ctx, ceremonyTimeout)
+	defer cancel()
+	ctx, gone := context.WithCancelCause(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() { l.keepAlive(ctx) })
+	defer keeper.Wait()
+	defer gone(nil)
+	l.readers.Go(func() { l.watch(gone) })
+
+	r := Request{RPID: data.RPID, Origin: data.Origin, Create: asked.Create, ClaimedHost: host}
+	if err := s.approver.Approve(ctx, r); err != nil {
+		if ctx.Err() != nil {
+			return nil, ended(ctx)
+		}
+		s.log.InfoContext(ctx, "denied", "claimed_host", host, "rp_id", r.RPID, "error", err)
+		return nil, ErrDenied
+	}
+	run := s.key.Get
+	if asked.Create {
+		run = s.key.Create
+	}
+	response, err := run(ctx, data.Origin, asked.Options)
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return nil, ended(ctx)
+	}
+	return response, err
+}
+
+// ended says why a ceremony's ctx is done: too late, or nobody left to serve.
+func ended(ctx context.Context) error {
+	return fmt.Errorf("serving the remote request: %w", context.Cause(ctx))
+}
+
+// watch ends a ceremony when its asker cancels, vanishes or talks nonsense.
+func (l *line) watch(gone context.CancelCauseFunc) {
+	for {
+		m, err := l.receive()
+		if err != nil {
+			gone(err)
+			return
+		}
+		switch m.(type) {
+		case *alive:
+		case *cancellation:
+			gone(errAskerGone)
+			return
+		default:
+			gone(violation("a frame out of turn"))
+			return
+		}
+	}
+}

@@ -1,0 +1,23 @@
+//go:build linux || darwin || freebsd
+
+package remote
+
+import (
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// supported tells whether the operating system says who is at the other end.
+const supported = true
+
+// lockFile takes an exclusive lock or fails at once. The kernel gives it up with
+// the descriptor, so that a crash leaves nothing locked.
+func lockFile(f *os.File) error {
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+}
+
+func ownedBy(info fs.FileInfo, uid int) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == uid
+}
