@@ -156,6 +156,14 @@ func TestInvitations(t *testing.T) {
 			_, err = rp.FinishRegistration(t.Context(), c.ID, second.register(t, c.Options))
 			require.ErrorIs(t, err, fido.ErrCeremonyNotFound)
 
+			short, err := rp.Invite(t.Context(), ana, time.Minute)
+			require.NoError(t, err)
+			c, err = rp.BeginRegistration(t.Context(), fido.RegistrationRequest{Invite: short})
+			require.NoError(t, err)
+			now = now.Add(time.Minute)
+			_, err = rp.FinishRegistration(t.Context(), c.ID, second.register(t, c.Options))
+			require.ErrorIs(t, err, fido.ErrInviteInvalid, "expired during the ceremony")
+
 			c, err = rp.BeginRegistration(t.Context(), fido.RegistrationRequest{UserHandle: key.handle}) // signed in: no invitation needed
 			if err == nil {
 				_, err = rp.FinishRegistration(t.Context(), c.ID, second.register(t, c.Options))

@@ -51,13 +51,17 @@ func (p *RelyingParty) BeginSignIn(ctx context.Context, req SignInRequest) (*Cer
 	return ceremony, nil
 }
 
-// FinishSignIn verifies the client's AuthenticationResponseJSON. It returns
+// FinishSignIn verifies the client's AuthenticationResponseJSON. The purpose, ""
+// meaning PurposeSignIn, is what the caller will use the proof for. It returns
 // ErrCeremonyNotFound, a *VerificationError (which wraps ErrQuarantined if the
 // credential was quarantined because of it), ErrQuarantined or an
 // *UnsupportedAlgorithmError where the response is at fault. Whatever it
 // returns, the ceremony is over.
 func (p *RelyingParty) FinishSignIn(ctx context.Context, ceremony secret.Value, purpose Purpose, response []byte) (*Proof, error) {
 	now := p.cfg.Now()
+	if purpose == "" {
+		purpose = PurposeSignIn
+	}
 	if purpose == PurposeRegistration { // must not burn what is somebody's registration
 		return nil, fmt.Errorf("fido: %q is no purpose of a sign-in", purpose)
 	}
