@@ -117,14 +117,16 @@ func (s *Store) PutRequest(ctx context.Context, r issuer.Request) error {
 	if err != nil {
 		return wrap("encoding a request", err)
 	}
-	return s.insert(ctx, "adding a request", `INSERT INTO issuer_requests (id, body, expires) VALUES (?, ?, ?)`,
+	// A request that a power cut undoes is made again.
+	return s.insert(ctx, s.db.WriteBehind, "adding a request", `INSERT INTO issuer_requests (id, body, expires) VALUES (?, ?, ?)`,
 		r.ID[:], body, r.Expires.UnixNano())
 }
 
-// TakeRequest implements [issuer.Store].
+// TakeRequest implements [issuer.Store]. The removal is on disk no later than
+// anything that follows from it; it needs no wait of its own.
 func (s *Store) TakeRequest(ctx context.Context, id issuer.Hash) (*issuer.Request, error) {
 	var body []byte
-	err := s.db.Write(ctx, func(tx *sql.Tx) error {
+	err := s.db.WriteBehind(ctx, func(tx *sql.Tx) error {
 		err := tx.QueryRowContext(ctx, `DELETE FROM issuer_requests WHERE id = ? RETURNING body`, id[:]).Scan(&body)
 		return notFound("taking a request", err)
 	})
@@ -144,15 +146,18 @@ func (s *Store) AddSession(ctx context.Context, se issuer.Session) error {
 	if err != nil {
 		return wrap("encoding a session", err)
 	}
-	return s.insert(ctx, "adding a session", `INSERT INTO issuer_sessions (id, user, credential, code, body, expires) VALUES (?, ?, ?, ?, ?, ?)`,
+	// Until its code is redeemed a session is worth nothing.
+	return s.insert(ctx, s.db.WriteBehind, "adding a session", `INSERT INTO issuer_sessions (id, user, credential, code, body, expires) VALUES (?, ?, ?, ?, ?, ?)`,
 		se.ID, se.UserHandle, se.CredentialID, se.Code[:], body, se.Expires.UnixNano())
 }
 
-// TakeCode implements [issuer.Store].
+// TakeCode implements [issuer.Store]. There are no tokens without another write
+// after this one, which waits for the disk: the DPoP proof that came with the
+// code is remembered, or the session is ended. So this one need not.
 func (s *Store) TakeCode(ctx context.Context, code, refresh issuer.Hash) (*issuer.Session, error) {
 	var se *issuer.Session
 	taken := false
-	err := s.db.Write(ctx, func(tx *sql.Tx) (err error) {
+	err := s.db.WriteBehind(ctx, func(tx *sql.Tx) (err error) {
 		// One statement decides who gets it; refresh is NULL until then.
 		se, err = scanSession(tx.QueryRowContext(ctx, `UPDATE issuer_sessions SET refresh = ? WHERE code = ? AND refresh IS NULL RETURNING body, ended, reason`, refresh[:], code[:]))
 		if errors.Is(err, issuer.ErrNotFound) {
@@ -214,12 +219,12 @@ func (s *Store) EndSession(ctx context.Context, id, reason string, at time.Time)
 
 // AddProof implements [issuer.Store].
 func (s *Store) AddProof(ctx context.Context, proof issuer.Hash, expires time.Time) error {
-	return s.insert(ctx, "adding a proof", `INSERT INTO issuer_proofs (proof, expires) VALUES (?, ?)`, proof[:], expires.UnixNano())
+	return s.insert(ctx, s.db.Write, "adding a proof", `INSERT INTO issuer_proofs (proof, expires) VALUES (?, ?)`, proof[:], expires.UnixNano())
 }
 
 // Sweep implements [issuer.Store].
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
-	return s.db.Write(ctx, func(tx *sql.Tx) error {
+	return s.db.WriteBehind(ctx, func(tx *sql.Tx) error {
 		for _, table := range []string{"issuer_requests", "issuer_sessions", "issuer_proofs"} {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE expires < ?`, now.UnixNano()); err != nil {
 				return wrap("forgetting what has expired", err)
@@ -230,8 +235,8 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 }
 
 // insert adds a row whose key must be new.
-func (s *Store) insert(ctx context.Context, what, statement string, args ...any) error {
-	return s.db.Write(ctx, func(tx *sql.Tx) error {
+func (s *Store) insert(ctx context.Context, write func(context.Context, func(*sql.Tx) error) error, what, statement string, args ...any) error {
+	return write(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, statement, args...); sqlitedb.IsUnique(err) {
 			return issuer.ErrTaken
 		} else if err != nil {
