@@ -32,6 +32,7 @@ func TestUnknownKeysAreNoStorm(t *testing.T) {
 					_, err := s.IDToken(t.Context(), fmt.Sprint("one by one ", i))
 					var refused *oidc.IDTokenError
 					require.ErrorAs(t, err, &refused)
+					time.Sleep(100 * time.Millisecond)
 				}
 				var wg sync.WaitGroup
 				for i := range 100 { // and at once

@@ -144,6 +144,31 @@ func TestFaultsAreNamed(t *testing.T) {
 	}
 }
 
+// Two bounds on exp, each alone: no token lives for more than a day, and none
+// longer than its session.
+func TestLifetimesAreBounded(t *testing.T) {
+	for name, c := range map[string]struct{ session, token time.Duration }{
+		"longer than a day":         {48 * time.Hour, 25 * time.Hour},
+		"longer than its session":   {8 * time.Hour, 9 * time.Hour},
+		"as long as its session":    {8 * time.Hour, 8 * time.Hour},
+		"a day of a longer session": {48 * time.Hour, 24 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := &fixedClock{time.Unix(1_900_000_000, 0)}
+			f := newFixture(t, oidctest.Options{SessionLifetime: c.session, Now: clock.now})
+			f.idp.Rewrite(func(claims map[string]any) { claims["exp"] = clock.at.Add(c.token).Unix() })
+			_, err := f.signIn(t.Context())
+			if strings.HasPrefix(name, "longer") {
+				var refused *oidc.IDTokenError
+				require.ErrorAs(t, err, &refused)
+				require.Equal(t, "exp", refused.Check)
+				return
+			}
+			require.NoError(t, err)
+		})
+	}
+}
+
 // What was asked for must come back, letter by letter; not asking for anything
 // still means phishing-resistant.
 func TestACRIsExact(t *testing.T) {

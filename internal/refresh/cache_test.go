@@ -84,13 +84,16 @@ func TestWaiterLeavesWithItsContext(t *testing.T) {
 }
 
 func TestFinishedContextStartsNothing(t *testing.T) {
-	src := &source{lifetime: time.Hour}
-	c := refresh.New(src.fetch, refresh.Options{})
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err := c.Value(ctx)
-	require.ErrorIs(t, err, context.Canceled)
-	require.Zero(t, src.calls.Load())
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{lifetime: time.Hour}
+		c := refresh.New(src.fetch, refresh.Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := c.Value(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+		synctest.Wait()
+		require.Zero(t, src.calls.Load())
+	})
 }
 
 func TestFailedSourceIsLeftAlone(t *testing.T) {
@@ -345,6 +348,23 @@ func TestWallClockDecides(t *testing.T) {
 	v, err = c.Value(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 2, v)
+}
+
+// The same on the machine's own clock, which is mostly the monotonic one: it is
+// wrong for a second of running time at most.
+func TestSleepOfTheMachineIsNoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{lifetime: time.Hour}
+		c := refresh.New(src.fetch, refresh.Options{})
+		require.Equal(t, "v1", value(t, c))
+		time.Sleep(59 * time.Minute)
+		_, ok := c.Peek()
+		require.False(t, ok, "this is within the skew")
+		c.Oversleep(30 * time.Minute) // the clock has just been set; now it knows half of those minutes
+		require.Equal(t, "v1", value(t, c))
+		time.Sleep(time.Second)
+		require.Equal(t, "v2", value(t, c))
+	})
 }
 
 func TestHitAllocatesNothing(t *testing.T) {
