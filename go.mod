@@ -15,7 +15,6 @@ require (
 	golang.org/x/mod v0.42.0 // the Merkle tree and signed checkpoints of the audit log
 	golang.org/x/net v0.61.0 // the public suffix list and IDNA, for RP IDs
 	golang.org/x/oauth2 v0.37.0 // the token type of the SDK's interface
-	golang.org/x/sync v0.24.0
 	golang.org/x/sys v0.49.0 // file locks, devices and terminals of the operating system
 	golang.org/x/term v0.47.0 // reads a PIN without showing it
 	golang.org/x/text v0.43.0 // normalises PINs (NFC)

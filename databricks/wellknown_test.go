@@ -26,7 +26,7 @@ func TestDiscoveryDocument(t *testing.T) {
 		"number":           {answer(200, `{"account_id":1}`), "JSON"},
 		"too large":        {answer(200, `{"account_id":"a","x":"`+strings.Repeat("x", 1<<20)+`"}`), "larger than"},
 		"redirect at home": {redirect("/elsewhere", `{"account_id":"a-1"}`), ""},
-		"redirect loop":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", 302) }, "too many redirects"},
+		"redirect loop":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) }, "too many redirects"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var posted atomic.Int64

@@ -87,7 +87,6 @@ type draft struct {
 	count                   uint32
 	extensions              []byte
 	id, handle              []byte
-	alg                     int
 	statement               func(authData, hash []byte) (format string, statement any)
 	response                map[string]any // changes to the inner object
 	outer                   map[string]any // changes to the outer one

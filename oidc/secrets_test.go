@@ -25,9 +25,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	require.NoError(t, err)
 	secrets := append(oidc.Secrets(s), id.Value.Reveal(), access.Value.Reveal(), subjectToken)
 	require.Len(t, secrets, 4)
-	for _, part := range strings.Split(id.Value.Reveal(), ".") {
-		secrets = append(secrets, part)
-	}
+	secrets = append(secrets, strings.Split(id.Value.Reveal(), ".")...)
 
 	f.idp.Inject(oidctest.Echo)
 	_, echoed := s.IDToken(t.Context(), "echo")

@@ -251,7 +251,7 @@ func (p *Provider) proof(r *http.Request) (string, error) {
 	if len(r.Header.Values("DPoP")) != 1 {
 		return "", errors.New("exactly one DPoP proof is needed")
 	}
-	jws, err := jose.ParseSigned(r.Header.Get("DPoP"), []jose.SignatureAlgorithm{jose.ES256})
+	jws, err := jose.ParseSignedCompact(r.Header.Get("DPoP"), []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		return "", errors.New("the DPoP proof is not a JWS")
 	}
