@@ -119,48 +119,6 @@ func TestRefusalAtTheKey(t *testing.T) {
 	require.ErrorContains(t, err, "cancelled at the key")
 }
 
-func TestTouchSelectsAKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ui := &person{}
-		touch := make([]chan struct{}, 3)
-		var keys []*softkey.Key
-		var transports []authenticator.Transport
-		for i := range touch {
-			touch[i] = make(chan struct{}, 2)
-			key := newKey(t, softkey.Options{Touch: func(ctx context.Context) error {
-				select {
-				case <-touch[i]:
-					return nil
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			}})
-			keys = append(keys, key)
-			transports = append(transports, key)
-		}
-		client := clientOf(ui, transports...)
-		touch[1] <- struct{}{}
-		touch[1] <- struct{}{}
-		_, err := client.Create(t.Context(), example.origin, example.creation())
-		require.NoError(t, err)
-		require.Equal(t, []int{0, 2, 0}, []int{keys[0].Touches(), keys[1].Touches(), keys[2].Touches()})
-		require.Len(t, ui.prompts, 2)
-		require.True(t, ui.prompts[0].Select)
-		require.Len(t, ui.prompts[0].Devices, 3)
-		require.Len(t, ui.prompts[1].Devices, 1)
-
-		// Nobody touches any: every key gives up, and says why.
-		_, err = client.Get(t.Context(), example.origin, example.request())
-		require.ErrorIs(t, err, authenticator.Status(0x2F))
-
-		// None is left waiting: a touch on another one works at once.
-		touch[2] <- struct{}{}
-		touch[2] <- struct{}{}
-		_, err = client.Create(t.Context(), example.origin, example.creation())
-		require.NoError(t, err)
-	})
-}
-
 // A CTAP 2.0 key has no command to wait for a touch.
 func TestSelectOnAnOldKey(t *testing.T) {
 	for name, options := range map[string]softkey.Options{"no PIN": {}, "PIN": {PIN: []byte("1234")}} {

@@ -2,7 +2,6 @@ package authenticator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -18,30 +17,62 @@ type ceremony struct {
 	create bool
 }
 
-// lookAgain is how often a UI that returns from Insert at once makes us look for
-// keys.
-const lookAgain = 100 * time.Millisecond
+// lookAgain is how often we look for keys while a person is asked to plug one in,
+// and waiterPatience how often when the Source should notice by itself.
+const (
+	lookAgain      = 100 * time.Millisecond
+	waiterPatience = 2 * time.Second
+)
 
-// device returns the key to use: the only one there is, or the one that is touched.
-func (c *ceremony) device(ctx context.Context) (Device, error) {
-	devices, err := c.plugged(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if len(devices) == 1 {
-		return devices[0], nil
-	}
-	done, err := c.prompt(ctx, devices, verification{}, true)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	return selectDevice(ctx, devices)
-}
-
-// plugged waits until there is a key.
+// plugged waits until there is a key. The person is asked once.
 func (c *ceremony) plugged(ctx context.Context) ([]Device, error) {
+	devices, err := c.keys.Devices(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing keys: %w", err)
+	}
+	if len(devices) > 0 {
+		return devices, nil
+	}
+	if c.ui == nil {
+		return nil, ErrNoDevice
+	}
+	asking, found := context.WithCancel(ctx)
+	answer := make(chan error, 1)
+	go func() { answer <- c.ui.Insert(asking) }()
+	asked := true
+	defer func() {
+		found()
+		if asked {
+			<-answer // the UI is called one method at a time
+		}
+	}()
 	for {
+		wait, cancel := context.WithTimeout(asking, lookAgain)
+		change := make(chan error, 1)
+		if w, waits := c.keys.(Waiter); waits {
+			cancel()
+			wait, cancel = context.WithTimeout(asking, waiterPatience)
+			go func() { change <- w.Wait(wait) }()
+		}
+		select {
+		case err := <-answer:
+			asked = false
+			answer = nil
+			if err != nil {
+				cancel()
+				return nil, fmt.Errorf("waiting for a key: %w", err)
+			}
+		case err := <-change:
+			if err != nil && wait.Err() == nil {
+				cancel()
+				return nil, fmt.Errorf("waiting for a key: %w", err)
+			}
+		case <-wait.Done():
+		}
+		cancel()
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("waiting for a key: %w", err)
+		}
 		devices, err := c.keys.Devices(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("listing keys: %w", err)
@@ -49,63 +80,21 @@ func (c *ceremony) plugged(ctx context.Context) ([]Device, error) {
 		if len(devices) > 0 {
 			return devices, nil
 		}
-		if c.ui == nil {
-			return nil, ErrNoDevice
-		}
-		if err := c.ui.Insert(ctx); err != nil {
-			return nil, fmt.Errorf("waiting for a key: %w", err)
-		}
-		select {
-		case <-time.After(lookAgain):
-		case <-ctx.Done():
-			return nil, fmt.Errorf("waiting for a key: %w", ctx.Err())
-		}
 	}
-}
-
-// selectDevice lets every key blink and returns the one that is touched. It leaves
-// no key waiting: the others are cancelled, and have answered, when it returns.
-func selectDevice(ctx context.Context, devices []Device) (Device, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type outcome struct {
-		device Device
-		err    error
-	}
-	outcomes := make(chan outcome, len(devices))
-	for _, d := range devices {
-		go func() { outcomes <- outcome{d, d.Select(ctx)} }()
-	}
-	var chosen Device
-	var failed []error
-	for range devices {
-		o := <-outcomes
-		switch {
-		case o.err != nil && chosen == nil:
-			failed = append(failed, o.err)
-		case o.err == nil && chosen == nil:
-			chosen = o.device
-			cancel()
-		}
-	}
-	if chosen != nil {
-		return chosen, nil
-	}
-	return nil, fmt.Errorf("choosing a key: %w", errors.Join(failed...))
 }
 
 // prompt tells the person which keys wait for what. The returned function is never
 // nil.
-func (c *ceremony) prompt(ctx context.Context, devices []Device, v verification, choose bool) (func(), error) {
+func (c *ceremony) prompt(ctx context.Context, devices []Device, p Prompt, sensor bool) (func(), error) {
 	if c.ui == nil {
 		return func() {}, nil
 	}
-	p := Prompt{RPID: c.rpID, Origin: c.origin.serialized, Create: c.create, Select: choose}
+	p.RPID, p.Origin, p.Create = c.rpID, c.origin.serialized, c.create
 	for _, d := range devices {
 		p.Devices = append(p.Devices, d.Descriptor())
 	}
 	show := c.ui.Touch
-	if v.builtIn {
+	if sensor {
 		show = c.ui.Verify
 	}
 	done, err := show(ctx, p)
@@ -118,23 +107,16 @@ func (c *ceremony) prompt(ctx context.Context, devices []Device, v verification,
 	return done, nil
 }
 
-// run verifies the user as planned and runs op while the person is prompted. The PIN
-// is overwritten whatever happens.
-func (c *ceremony) run(ctx context.Context, device Device, info *Info, v verification, op func(pin []byte) error) error {
-	var pin []byte
-	if v.pin {
-		var err error
-		if pin, err = c.askPIN(ctx, device, info); err != nil {
-			return err
-		}
-		defer clear(pin)
+// found asks a key in silence for credentials. sure is false where the key may hide
+// one: credProtect shows some to a verified user only (CTAP 2.1 §12.1).
+func found(ctx context.Context, device Device, info *Info, v verification, rpID string, ids [][]byte) (held, sure bool) {
+	s, able := device.(seeker)
+	if !able {
+		return false, false
 	}
-	done, err := c.prompt(ctx, []Device{device}, v, false)
+	held, err := s.holds(ctx, rpID, ids)
 	if err != nil {
-		return err
+		return false, false
 	}
-	defer done()
-	c.log.DebugContext(ctx, "security key operation", "rp_id", c.rpID, "create", c.create,
-		"product", device.Descriptor().Product, "pin", v.pin, "built_in_uv", v.builtIn)
-	return op(pin)
+	return held, held || !v.wanted() || !info.hides()
 }

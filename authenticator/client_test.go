@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -263,18 +264,18 @@ func TestInsert(t *testing.T) {
 	require.ErrorContains(t, err, "no key at hand")
 
 	late := &lateSource{device: authenticator.NewCTAP2(newKey(t, softkey.Options{}), authenticator.Descriptor{})}
-	ui := &person{insert: func() error { late.plugged = true; return nil }}
+	ui := &person{insert: func() error { late.plugged.Store(true); return nil }}
 	_, err = authenticator.NewClient(late, authenticator.Options{UI: ui}).Create(t.Context(), example.origin, example.creation())
 	require.NoError(t, err)
 }
 
 type lateSource struct {
 	device  authenticator.Device
-	plugged bool
+	plugged atomic.Bool
 }
 
 func (s *lateSource) Devices(context.Context) ([]authenticator.Device, error) {
-	if !s.plugged {
+	if !s.plugged.Load() {
 		return nil, nil
 	}
 	return []authenticator.Device{s.device}, nil

@@ -63,40 +63,68 @@ func newCreation(o *creationOptions, c *ceremony) (*creation, error) {
 	}, nil
 }
 
+// created is a credential with the key it was made on and what that key was asked.
+type created struct {
+	result  *MakeCredentialResult
+	device  Device
+	info    *Info
+	request MakeCredentialRequest
+}
+
 func (c *creation) run(ctx context.Context) ([]byte, error) {
-	device, err := c.device(ctx)
+	made, err := race(ctx, c.ceremony, c.prepare)
 	if err != nil {
 		return nil, err
 	}
+	return c.response(made)
+}
+
+// prepare adapts the request to one key.
+func (c *creation) prepare(ctx context.Context, device Device, alone bool) (*attempt[*created], error) {
 	info, err := device.Info(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.fit(info); err != nil {
-		return nil, err
+	request := c.request
+	a := &attempt[*created]{ceremony: c.ceremony, device: device, info: info}
+	a.do = func(ctx context.Context, pin []byte, builtIn bool) (*created, error) {
+		request := request
+		request.PIN, request.BuiltInUV = pin, builtIn
+		result, err := device.MakeCredential(ctx, &request)
+		if err != nil {
+			return nil, err
+		}
+		request.PIN = nil
+		return &created{result, device, info, request}, nil
+	}
+	if a.unfit = c.fit(&request, info); a.unfit != nil {
+		return a, nil
 	}
 	// A key with makeCredUvNotRqd makes credentials without verifying the user,
 	// except discoverable ones (CTAP 2.1 §6.1.2 steps 7 to 10).
-	unprotected := info.Options["makeCredUvNotRqd"] && !c.request.Discoverable
+	unprotected := info.Options["makeCredUvNotRqd"] && !request.Discoverable
 	wanted := requirement(c.options.AuthenticatorSelection.UserVerification, requirementPreferred)
-	plan, err := planVerification(info, wanted, unprotected)
-	if err != nil {
-		return nil, err
+	if a.plan, a.unfit = planVerification(info, wanted, unprotected); a.unfit != nil {
+		return a, nil
 	}
-	var result *MakeCredentialResult
-	err = c.ceremony.run(ctx, device, info, plan, func(pin []byte) (err error) {
-		c.request.PIN, c.request.BuiltInUV = pin, plan.builtIn
-		result, err = device.MakeCredential(ctx, &c.request)
-		return err
-	})
-	if err != nil {
-		return nil, err
+	if a.plan, a.unfit = c.feasible(ctx, device, info, a.plan); a.unfit != nil {
+		return a, nil
 	}
-	return c.response(device.Descriptor(), info, result)
+	if len(request.Exclude) > 0 && !alone {
+		if held, _ := found(ctx, device, info, a.plan, c.rpID, request.Exclude); held {
+			a.unfit = ErrExcluded
+		}
+	}
+	return a, nil
 }
 
 // fit adapts the request to what the key can do.
-func (c *creation) fit(info *Info) error {
+func (c *creation) fit(request *MakeCredentialRequest, info *Info) error {
+	// "algorithms (0x0A): List of supported algorithms" (CTAP 2.1 §6.4), if it is there.
+	offered := func(alg int) bool { return slices.Contains(info.Algorithms, alg) }
+	if len(info.Algorithms) > 0 && !slices.ContainsFunc(request.Algorithms, offered) {
+		return ErrUnsupportedAlgorithm
+	}
 	s := c.options.AuthenticatorSelection
 	fallback := requirementDiscouraged
 	if s.RequireResidentKey {
@@ -107,9 +135,9 @@ func (c *creation) fit(info *Info) error {
 		if !info.Options["rk"] {
 			return fmt.Errorf("%w: the options ask for a discoverable credential, and this key keeps none", ErrNoDevice)
 		}
-		c.request.Discoverable = true
+		request.Discoverable = true
 	case requirementPreferred:
-		c.request.Discoverable = info.Options["rk"]
+		request.Discoverable = info.Options["rk"]
 	}
 	levels := map[string]int{
 		"userVerificationOptional":                     1,
@@ -125,7 +153,7 @@ func (c *creation) fit(info *Info) error {
 		return fmt.Errorf("authenticator: the options name an unknown credential protection policy %q", x.CredProtect)
 	}
 	if slices.Contains(info.Extensions, "credProtect") {
-		c.request.CredProtect = level
+		request.CredProtect = level
 		return nil
 	}
 	// "If enforceCredentialProtectionPolicy is true, and credentialProtectionPolicy's

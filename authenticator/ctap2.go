@@ -154,6 +154,7 @@ func parseInfo(codec *ctapCBOR, data []byte) (*Info, error) {
 		Transports:            w.Transports,
 		ForcePINChange:        w.ForcePINChange,
 		MinPINLength:          w.MinPINLength,
+		PreferredUVAttempts:   w.UVAttempts,
 		FirmwareVersion:       w.FirmwareVersion,
 		RemainingCredentials:  -1,
 	}

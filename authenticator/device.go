@@ -73,6 +73,7 @@ type Info struct {
 	Algorithms            []int // COSE identifiers, in the key's order of preference
 	ForcePINChange        bool
 	MinPINLength          int // in code points
+	PreferredUVAttempts   int // before asking for the PIN; 0: not said
 	FirmwareVersion       int
 	RemainingCredentials  int // discoverable ones that still fit; -1: not said
 }

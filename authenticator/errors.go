@@ -31,6 +31,26 @@ const (
 	ErrPINNotSet Status = 0x35
 )
 
+// IneligibleError reports that the key which was touched, or the only one, cannot
+// serve: Reason is [ErrNoCredentials] (not registered here), [ErrExcluded] (already
+// registered), [ErrPINNotSet], [ErrPINRequired], [ErrUnsupportedAlgorithm] or another
+// [Status], and what errors.Is finds.
+type IneligibleError struct {
+	Device Descriptor
+	Reason error
+}
+
+// Error implements error.
+func (e *IneligibleError) Error() string {
+	if e.Device.Product == "" {
+		return "this key cannot serve: " + e.Reason.Error()
+	}
+	return fmt.Sprintf("%s cannot serve: %v", e.Device.Product, e.Reason)
+}
+
+// Unwrap returns the reason.
+func (e *IneligibleError) Unwrap() error { return e.Reason }
+
 // PINError reports that a key refused a PIN, or would refuse any.
 type PINError struct {
 	Retries          int    // wrong PINs left; 0: the key must be reset; -1: the key does not say

@@ -41,25 +41,7 @@ func newSignIn(o *requestOptions, c *ceremony) (*signIn, error) {
 }
 
 func (s *signIn) run(ctx context.Context) ([]byte, error) {
-	device, err := s.device(ctx)
-	if err != nil {
-		return nil, err
-	}
-	info, err := device.Info(ctx)
-	if err != nil {
-		return nil, err
-	}
-	wanted := requirement(s.options.UserVerification, requirementPreferred)
-	plan, err := planVerification(info, wanted, true)
-	if err != nil {
-		return nil, err
-	}
-	var found []Assertion
-	err = s.ceremony.run(ctx, device, info, plan, func(pin []byte) (err error) {
-		s.request.PIN, s.request.BuiltInUV = pin, plan.builtIn
-		found, err = device.GetAssertion(ctx, &s.request)
-		return err
-	})
+	found, err := race(ctx, s.ceremony, s.prepare)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +50,35 @@ func (s *signIn) run(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	return authenticationResponse(s.clientData, chosen)
+}
+
+// prepare adapts the request to one key.
+func (s *signIn) prepare(ctx context.Context, device Device, alone bool) (*attempt[[]Assertion], error) {
+	info, err := device.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a := &attempt[[]Assertion]{ceremony: s.ceremony, device: device, info: info}
+	a.do = func(ctx context.Context, pin []byte, builtIn bool) ([]Assertion, error) {
+		request := s.request
+		request.PIN, request.BuiltInUV = pin, builtIn
+		return device.GetAssertion(ctx, &request)
+	}
+	wanted := requirement(s.options.UserVerification, requirementPreferred)
+	if a.plan, a.unfit = planVerification(info, wanted, true); a.unfit != nil {
+		return a, nil
+	}
+	if a.plan, a.unfit = s.feasible(ctx, device, info, a.plan); a.unfit != nil {
+		return a, nil
+	}
+	// Typing a PIN for nothing is worse than a question to the key.
+	if alone && (!a.plan.pin || info.hides()) {
+		return a, nil
+	}
+	if held, sure := found(ctx, device, info, a.plan, s.rpID, s.request.Allow); sure && !held {
+		a.unfit = ErrNoCredentials
+	}
+	return a, nil
 }
 
 // choose asks which of several accounts to sign in with. All have been signed for

@@ -3,6 +3,7 @@ package authenticator_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,12 +15,14 @@ import (
 // person is a UI that does what a test says and remembers what it was asked.
 type person struct {
 	pin     string
+	slips   []string // typed before pin
 	account int
 	insert  func() error
 
 	typed    [][]byte // the very slices given to the Client
 	pins     []authenticator.PINPrompt
 	prompts  []authenticator.Prompt
+	verifies int // prompts that were for a sensor
 	accounts []authenticator.User
 	open     int // prompts shown and not yet done
 }
@@ -31,12 +34,16 @@ func (p *person) Touch(_ context.Context, prompt authenticator.Prompt) (func(), 
 }
 
 func (p *person) Verify(ctx context.Context, prompt authenticator.Prompt) (func(), error) {
+	p.verifies++
 	return p.Touch(ctx, prompt)
 }
 
 func (p *person) PIN(_ context.Context, prompt authenticator.PINPrompt) ([]byte, error) {
 	p.pins = append(p.pins, prompt)
 	typed := []byte(p.pin)
+	if len(p.slips) > 0 {
+		typed, p.slips = []byte(p.slips[0]), p.slips[1:]
+	}
 	p.typed = append(p.typed, typed)
 	return typed, nil
 }
@@ -63,8 +70,12 @@ func newKey(t testing.TB, o softkey.Options) *softkey.Key {
 
 func clientOf(ui authenticator.UI, keys ...authenticator.Transport) *authenticator.Client {
 	var devices []authenticator.Device
-	for _, k := range keys {
-		devices = append(devices, authenticator.NewCTAP2(k, authenticator.Descriptor{Product: "test key"}))
+	for i, k := range keys {
+		product := "test key"
+		if i > 0 {
+			product = fmt.Sprint("test key ", i+1)
+		}
+		devices = append(devices, authenticator.NewCTAP2(k, authenticator.Descriptor{Product: product}))
 	}
 	return authenticator.NewClient(authenticator.Devices(devices...), authenticator.Options{UI: ui})
 }

@@ -63,6 +63,23 @@ func (d *ctap2) pinRetries(ctx context.Context, codec *ctapCBOR) (PINState, erro
 	return PINState{Retries: *response.Retries, PowerCycleNeeded: response.PowerCycle}, nil
 }
 
+// uvRetries says how often the sensor may still be wrong before it is blocked.
+func (d *ctap2) uvRetries(ctx context.Context) (int, error) {
+	codec, end, err := d.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer end()
+	response, err := d.clientPIN(ctx, codec, &wireClientPIN{Subcommand: subGetUVRetries})
+	if err != nil {
+		return 0, fmt.Errorf("reading UV retries: %w", err)
+	}
+	if response.UVRetries == nil || *response.UVRetries < 0 {
+		return 0, malformed("UV retries")
+	}
+	return *response.UVRetries, nil
+}
+
 func (d *ctap2) clientPIN(ctx context.Context, codec *ctapCBOR, request *wireClientPIN) (wireClientPINResult, error) {
 	response, err := d.call(ctx, codec, cmdClientPIN, request)
 	if err != nil {

@@ -112,33 +112,42 @@ func TestWrongPIN(t *testing.T) {
 		return e
 	}
 
-	for n := 1; n <= 2; n++ {
-		err := get()
-		require.Equal(t, &authenticator.PINError{Retries: 8 - n, Status: 0x31}, pinError(err))
-		require.NotErrorIs(t, err, authenticator.ErrPINRequired)
-		require.Equal(t, n, tries, "a PIN was retried")
-		require.Len(t, ui.pins, n)
-		require.Equal(t, 9-n, ui.pins[n-1].Retries)
-		require.Equal(t, 4, ui.pins[n-1].MinLength)
-	}
-	require.Equal(t, &authenticator.PINError{Retries: 5, PowerCycleNeeded: true, Status: 0x34}, pinError(get()))
-	// Blocked until plugged in anew: nobody is asked, not even for the right PIN.
-	ui.pin = "1234"
+	// The same wrong PIN is asked for again and not sent again.
 	err := get()
+	require.Equal(t, &authenticator.PINError{Retries: 7, Status: 0x31}, pinError(err))
+	require.NotErrorIs(t, err, authenticator.ErrPINRequired)
+	require.Equal(t, 1, tries, "a PIN was retried")
+	require.Len(t, ui.pins, 2)
+	require.Equal(t, authenticator.PINPrompt{RPID: "example.org", Device: authenticator.Descriptor{Product: "test key"}, Retries: 8, MinLength: 4}, ui.pins[0])
+	require.Equal(t, 7, ui.pins[1].Retries)
+	require.True(t, ui.pins[1].Wrong)
+
+	// Other ones are, until the key wants to be plugged in anew. Then nobody is asked,
+	// not even for the right PIN.
+	ui.slips, ui.pins = []string{"1111", "2222", "3333"}, nil
+	require.Equal(t, &authenticator.PINError{Retries: 5, PowerCycleNeeded: true, Status: 0x34}, pinError(get()))
+	require.Len(t, ui.pins, 2)
+	ui.pin, ui.slips, ui.pins = "1234", nil, nil
+	err = get()
 	require.Equal(t, &authenticator.PINError{Retries: 5, PowerCycleNeeded: true, Status: 0x34}, pinError(err))
 	require.ErrorContains(t, err, "plug it in again")
-	require.Len(t, ui.pins, 3)
+	require.Empty(t, ui.pins)
 	require.Equal(t, 3, tries)
 
 	require.NoError(t, key.PowerCycle())
 	_, err = client.Create(t.Context(), example.origin, example.creation())
 	require.NoError(t, err)
+	ui.slips = []string{"9999"}
+	require.NoError(t, get(), "the second try is the right one")
+	require.Len(t, ui.pins, 3)
 	require.NoError(t, get())
-	require.Equal(t, 8, ui.pins[4].Retries, "the right PIN resets the count")
+	require.Equal(t, 8, ui.pins[3].Retries, "the right PIN resets the count")
 
 	ui.pin = "0000"
 	for n := 7; n >= 1; n-- {
+		ui.pins = nil
 		require.Equal(t, n, pinError(get()).Retries)
+		require.Equal(t, n >= 3, len(ui.pins) == 2, "the last ones are for who has thought about it")
 		require.NoError(t, key.PowerCycle())
 	}
 	require.Equal(t, &authenticator.PINError{Retries: 0, Status: 0x32}, pinError(get()))
@@ -232,7 +241,7 @@ func TestBuiltInVerification(t *testing.T) {
 		switch msg[0] {
 		case 0x04:
 			return append([]byte{0}, must(cbor.Marshal(map[int]any{
-				1: []string{"FIDO_2_0"}, 3: make([]byte, 16), 4: map[string]bool{"uv": true, "clientPin": true, "rk": true}}))...), nil
+				1: []string{"FIDO_2_0"}, 3: make([]byte, 16), 4: map[string]bool{"uv": true, "rk": true}}))...), nil
 		default:
 			var m map[int]any
 			require.NoError(t, cbor.Unmarshal(msg[1:], &m))
@@ -243,10 +252,11 @@ func TestBuiltInVerification(t *testing.T) {
 	_, err := clientOf(ui, key).Get(t.Context(), example.origin, example.request(with("userVerification", "required")))
 	require.ErrorIs(t, err, authenticator.Status(0x3F))
 	require.ErrorContains(t, err, "not recognised")
-	require.Len(t, sent, 1)
-	require.Equal(t, map[any]any{"uv": true}, sent[0][5])
-	require.Empty(t, ui.pins)
-	require.Len(t, ui.prompts, 1)
+	// The key is asked how often it may be wrong, and three times for a finger.
+	require.Equal(t, map[any]any{"uv": true}, sent[1][5])
+	require.Equal(t, 3, ui.verifies)
+	require.False(t, ui.prompts[0].Again)
+	require.True(t, ui.prompts[1].Again)
 }
 
 // pinVectors are what another implementation of the same algorithms computed.

@@ -69,7 +69,8 @@ func authenticationResponse(clientData []byte, a *Assertion) ([]byte, error) {
 	}, map[string]any{})
 }
 
-func (c *creation) response(d Descriptor, info *Info, result *MakeCredentialResult) ([]byte, error) {
+func (c *creation) response(made *created) ([]byte, error) {
+	result := made.result
 	codec, err := newCodec()
 	if err != nil {
 		return nil, err
@@ -83,7 +84,7 @@ func (c *creation) response(d Descriptor, info *Info, result *MakeCredentialResu
 		return nil, err
 	}
 	// A key that picked something else than it was offered has not understood.
-	if !slices.Contains(c.request.Algorithms, alg) {
+	if !slices.Contains(made.request.Algorithms, alg) {
 		return nil, malformed("a public key of an algorithm that was not asked for")
 	}
 	object := attestationObject{Format: result.Format, Statement: result.AttestationStatement, AuthData: result.AuthenticatorData}
@@ -98,12 +99,12 @@ func (c *creation) response(d Descriptor, info *Info, result *MakeCredentialResu
 	// cannot put words into its mouth.
 	extensions := map[string]any{}
 	if c.options.Extensions.CredProps {
-		extensions["credProps"] = map[string]any{"rk": c.request.Discoverable}
+		extensions["credProps"] = map[string]any{"rk": made.request.Discoverable}
 	}
 	return marshalCredential(result.CredentialID, attestationJSON{
 		ClientDataJSON:     c.clientData,
 		AuthenticatorData:  result.AuthenticatorData,
-		Transports:         transports(d, info),
+		Transports:         transports(made.device.Descriptor(), made.info),
 		PublicKey:          public,
 		PublicKeyAlgorithm: alg,
 		AttestationObject:  encoded,

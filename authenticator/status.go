@@ -36,12 +36,17 @@ func (s Status) Name() string {
 
 const (
 	statusOK              Status = 0x00
+	statusOperationDenied Status = 0x27
+	statusKeyStoreFull    Status = 0x28
 	statusKeepaliveCancel Status = 0x2D
 	statusPINInvalid      Status = 0x31
 	statusPINBlocked      Status = 0x32
 	statusPINAuthInvalid  Status = 0x33
 	statusPINAuthBlocked  Status = 0x34
+	statusPUATRequired    Status = 0x36
 	statusPINPolicy       Status = 0x37
+	statusUVBlocked       Status = 0x3C
+	statusUVInvalid       Status = 0x3F
 )
 
 // statusHints say what to do where the name alone does not.

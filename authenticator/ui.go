@@ -18,13 +18,15 @@ type UI interface {
 	// Verify is Touch for a key that verifies the person itself, by a
 	// fingerprint for instance.
 	Verify(ctx context.Context, p Prompt) (done func(), err error)
-	// PIN asks for the PIN of a key. It is called at most once in a ceremony.
-	// The Client overwrites the bytes it gets.
+	// PIN asks for the PIN of a key. It is called again when the PIN was wrong
+	// and the key would take several more; repeating the same one ends the
+	// ceremony. The Client overwrites the bytes it gets.
 	PIN(ctx context.Context, p PINPrompt) ([]byte, error)
 	// ChooseAccount asks which account to sign in with and returns its index.
 	ChooseAccount(ctx context.Context, rpID string, accounts []User) (int, error)
-	// Insert asks for a key to be plugged in and returns when it is worth
-	// looking again.
+	// Insert asks for a key to be plugged in, once in a ceremony. It may
+	// return at once; the Client looks for keys until there is one, and then
+	// ends the ctx. An error gives up.
 	Insert(ctx context.Context) error
 }
 
@@ -34,13 +36,15 @@ type Prompt struct {
 	Origin  string
 	Create  bool         // a credential is created; otherwise used
 	Devices []Descriptor // which keys blink; one of several is chosen by touching it
-	Select  bool         // this touch only chooses among the keys: another one follows
+	Select  bool         // this touch may only choose among the keys: another one follows
+	Again   bool         // Verify only: the person was not recognised
 }
 
 // PINPrompt is what a person should know before typing a PIN.
 type PINPrompt struct {
 	RPID      string
 	Device    Descriptor
-	Retries   int // wrong PINs left before the key locks itself for good
-	MinLength int // in characters
+	Retries   int  // wrong PINs left before the key locks itself for good
+	MinLength int  // in characters
+	Wrong     bool // the PIN that was typed last in this ceremony was wrong
 }

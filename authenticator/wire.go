@@ -105,6 +105,7 @@ type wireInfo struct {
 	ForcePINChange       bool            `cbor:"12,keyasint"`
 	MinPINLength         int             `cbor:"13,keyasint"`
 	FirmwareVersion      int             `cbor:"14,keyasint"`
+	UVAttempts           int             `cbor:"17,keyasint"`
 	RemainingCredentials *int            `cbor:"20,keyasint"`
 }
 
@@ -123,6 +124,7 @@ const (
 	subGetKeyAgreement = 0x02
 	subGetPINToken     = 0x05
 	subTokenByUV       = 0x06
+	subGetUVRetries    = 0x07
 	subTokenByPIN      = 0x09
 )
 
@@ -140,4 +142,5 @@ type wireClientPINResult struct {
 	Token        []byte   `cbor:"2,keyasint"`
 	Retries      *int     `cbor:"3,keyasint"`
 	PowerCycle   bool     `cbor:"4,keyasint"`
+	UVRetries    *int     `cbor:"5,keyasint"`
 }
