@@ -28,17 +28,17 @@ const moreCalls = 20
 
 // chain goes the way from a key to a verified audit log and tells of each step.
 func chain(ctx context.Context, s settings, tell func(step, format string, args ...any)) (_ *result, err error) {
-	tell("", "One touch to a working Databricks session. %s\n", s.cast())
-	w, err := openWorld(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, w.close()) }()
 	key, err := openKey(s.key)
 	if err != nil {
 		return nil, err
 	}
 	defer key.Close()
+	w, err := openWorld(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	tell("", "One touch to a working Databricks session. %s\n", s.cast())
 	r := &result{Issuer: w.issuer}
 
 	begun := time.Now()
@@ -113,7 +113,7 @@ func (r *result) use(ctx context.Context, s settings, w *world, session *oidc.Se
 	defer source.Close()
 	token, err := source.Token(ctx)
 	if err != nil {
-		return fmt.Errorf("exchanging the ID token at %s: %w", w.host, err)
+		return fmt.Errorf("getting a token for %q: %w", s.scopes, err)
 	}
 	r.ElapsedMS.Exchange = since(begun)
 	r.Workspace = source.Host()

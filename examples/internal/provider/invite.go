@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/lakekey/lakekey/fido"
@@ -23,6 +25,12 @@ func (p *Provider) Invite(ctx context.Context, user string) (secret.Value, error
 // write to that provider's audit log, which one program writes at a time: the
 // record of the invitation is the one of its use.
 func Invite(ctx context.Context, dsn, user string) (_ secret.Value, err error) {
+	if file, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
+		// Opening would make it.
+		if _, err := os.Stat(file); err != nil {
+			return secret.Value{}, fmt.Errorf("-db %s: %v; give the -db of the running provider", dsn, err)
+		}
+	}
 	db, err := openDatabase(ctx, dsn)
 	if err != nil {
 		return secret.Value{}, err
