@@ -118,7 +118,10 @@ func (c *Client) connect(ctx context.Context) (*line, error) {
 		return nil, fmt.Errorf("%w: %v: is the machine with the key serving it, and ssh -R connected?", ErrDisconnected, err)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	l, err := c.greet(conn)
+	var l *line
+	if err = c.recognise(conn); err == nil {
+		l, err = greet(conn, c.host)
+	}
 	if !stop() || ctx.Err() != nil {
 		err = fmt.Errorf("connecting to the remote key: %w", ctx.Err())
 	}
@@ -129,15 +132,12 @@ func (c *Client) connect(ctx context.Context) (*line, error) {
 	return l, nil
 }
 
-func (c *Client) greet(conn net.Conn) (*line, error) {
-	if err := c.recognise(conn); err != nil {
-		return nil, err
-	}
+func greet(conn net.Conn, host string) (*line, error) {
 	l, err := newLine(conn)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.send(&hello{Version: version, Host: c.host}, frameTimeout); err != nil {
+	if err := l.send(&hello{Version: version, Host: host}, frameTimeout); err != nil {
 		return nil, err
 	}
 	m, err := l.receive()

@@ -75,6 +75,9 @@ func listen(path string, lock *os.File) (*Listener, error) {
 	return &Listener{inner: inner, lock: lock}, nil
 }
 
+// Path is where the socket is: the local end for ssh -R.
+func (l *Listener) Path() string { return l.inner.Addr().String() }
+
 // Close removes the socket. A Server on it ends.
 func (l *Listener) Close() error {
 	err := l.inner.Close()
