@@ -3,6 +3,8 @@ package hid
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -78,6 +80,9 @@ func (s *Source) list() ([]found, error) {
 	}
 	all := make([]found, 0, len(s.paths))
 	for _, path := range s.paths {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			continue // not plugged in
+		}
 		f := found{identity: path, descriptor: authenticator.Descriptor{Transport: "usb", Path: path}}
 		if name := filepath.Base(path); strings.HasPrefix(name, "hidraw") {
 			if k, ok := s.tree.key(name); ok {
