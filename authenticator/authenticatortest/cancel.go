@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,15 +74,15 @@ func selects(t *testing.T, b *bench) {
 }
 
 func refusal(t *testing.T, b *bench) {
-	refuse := false
+	var refuse atomic.Bool
 	d, _ := b.device(t, softkey.Options{Touch: func(ctx context.Context) error {
-		if refuse {
+		if refuse.Load() {
 			return errors.New("no")
 		}
 		return ctx.Err()
 	}})
 	made := register(t, d, creation("alice"))
-	refuse = true
+	refuse.Store(true)
 	for name, run := range operations(made) {
 		err := run(background(t), d)
 		check(t, err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded), "%s: error %v", name, err)
@@ -92,7 +93,7 @@ func refusal(t *testing.T, b *bench) {
 		}
 		check(t, ok && s == 0x27, "%s: error %v, want OPERATION_DENIED", name, err)
 	}
-	refuse = false
+	refuse.Store(false)
 	signIn(t, d, made, assertion(made.CredentialID))
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 
 	"github.com/lakekey/lakekey/authenticator"
@@ -95,9 +96,9 @@ func impossiblePINs(t *testing.T, b *bench) {
 }
 
 func sensor(t *testing.T, b *bench) {
-	known := true
+	var stranger atomic.Bool
 	d, _ := b.device(t, softkey.Options{Fingers: []string{"thumb"}, PIN: []byte("1234"), Verify: func(ctx context.Context) error {
-		if !known {
+		if stranger.Load() {
 			return errors.New("another finger")
 		}
 		return ctx.Err()
@@ -118,7 +119,7 @@ func sensor(t *testing.T, b *bench) {
 		isError(t, err, authenticator.ErrExcluded)
 	}
 
-	known = false
+	stranger.Store(true)
 	_, err = d.GetAssertion(background(t), again)
 	isError(t, err, authenticator.Status(0x3F)) // UV_INVALID
 }

@@ -122,6 +122,7 @@ func (s *server) send(channel uint32, command byte, data []byte) {
 // serve reads frames, each after the number of its report, until the port is closed.
 func serve(rw io.ReadWriter, key authenticator.Transport) {
 	s := &server{rw: rw, key: key}
+	defer s.stop(0)
 	type message struct {
 		command byte
 		want    int
@@ -172,10 +173,11 @@ func serve(rw io.ReadWriter, key authenticator.Transport) {
 	}
 }
 
+// stop ends the command of a channel, if it is under way; 0 stands for any channel.
 func (s *server) stop(channel uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.busy && s.channel == channel {
+	if s.busy && (channel == 0 || s.channel == channel) {
 		s.cancel()
 	}
 }

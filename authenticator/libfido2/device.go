@@ -6,6 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -103,13 +106,15 @@ func (o *operation) retries(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// maxTouch ends a wait that nothing else ended.
-const maxTouch = time.Hour
+// maxTouch ends a wait that nothing else ended: a little more than a key waits.
+const maxTouch = 35 * time.Second
 
 // touch makes the key blink until it is touched.
 func (o *operation) touch(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go o.line.watch(ctx, cancel)
 	_, err := call(ctx, o, 0, func(dev *gofido.Device) (struct{}, error) {
-		// ctx ends it. The key's own limit is half a minute.
 		_, err := gofido.SelectDevice([]*gofido.Device{dev}, maxTouch)
 		return struct{}{}, err
 	})
@@ -117,15 +122,39 @@ func (o *operation) touch(ctx context.Context) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(context.Cause(ctx), ErrRemoved):
+		// The call goes on, with a node that is no more: not our next key's.
+		o.line.retired.Store(o.gone)
+		err = context.Cause(ctx)
 	case ctx.Err() != nil, errors.Is(err, ErrNotResponding), errors.As(err, &own):
-		return fmt.Errorf("waiting for a touch: %w", err)
+	default: // SelectDevice keeps its errors to itself
+		o.line.alive = false
+		if _, err = held(o.line.path); err == nil {
+			err = errNoTouch
+		}
 	}
-	// SelectDevice keeps its errors to itself.
-	o.line.alive = false
-	if _, err := held(o.line.path); err != nil {
-		return fmt.Errorf("waiting for a touch: %w", err)
-	}
-	return errNoTouch
+	return fmt.Errorf("waiting for a touch: %w", err)
 }
 
 var errNoTouch = errors.New("libfido2: the key was not touched in time, or refused")
+
+// watch ends a wait for a touch when the key is unplugged, which SelectDevice takes
+// for a key that was not touched yet.
+func (l *line) watch(ctx context.Context, unplugged context.CancelCauseFunc) {
+	if !strings.HasPrefix(l.path, "/") {
+		return // no node
+	}
+	look := time.NewTicker(l.limits.poll)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+			if _, err := os.Lstat(l.path); errors.Is(err, fs.ErrNotExist) {
+				unplugged(fmt.Errorf("%w: %s", ErrRemoved, l.path))
+				return
+			}
+		}
+	}
+}

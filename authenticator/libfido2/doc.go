@@ -54,6 +54,9 @@
 //   - A credential that credProtect hides until the user is verified by the key itself
 //     is not found in an exclude list; with a PIN it is.
 //   - Select notices a touch within 250 ms, and not why the key refused one.
+//   - A key that answers nonsense is taken for one that knows U2F only.
+//   - A cancellation that falls between two frames of a command may confuse a key. The
+//     call returns with its ctx, and the path recovers when the key has timed out.
 //   - The key is opened anew for each command, and each command leaks some hundred
 //     bytes of C memory.
 //   - U2F-only keys cannot be cancelled: the call returns with its ctx, and the path is

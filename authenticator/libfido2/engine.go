@@ -113,7 +113,7 @@ func (e *engine) line(path string) *line {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	l, known := e.lines[path]
-	if !known {
+	if !known || l.retired.Load() {
 		l = &line{path: path, limits: e.limits, turn: make(chan struct{}, 1)}
 		e.lines[path] = l
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	gofido "github.com/keys-pub/go-libfido2"
@@ -15,10 +16,11 @@ import (
 // line is the way to one key. libfido2 opens the key for each command and locks it
 // for other programs, not for other threads, so one operation at a time uses a line.
 type line struct {
-	path   string
-	limits limits
-	turn   chan struct{} // holds a token while an operation runs, or a call that was given up
-	alive  bool          // guarded by turn: the last command was answered
+	path    string
+	limits  limits
+	turn    chan struct{} // holds a token while an operation runs, or a call that was given up
+	alive   bool          // guarded by turn: the last command was answered
+	retired atomic.Bool   // the key has left, and a call is stuck with what it left behind
 
 	mu    sync.Mutex
 	since time.Time // when the call that holds turn was given up; zero: it was not
