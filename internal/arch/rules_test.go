@@ -33,7 +33,7 @@ var home = []struct {
 	in         []string
 	why        string
 }{
-	{"C", []string{"authenticator/libfido2"}, "everything else builds with CGO_ENABLED=0"},
+	{"C", []string{"authenticator/libfido2", "authenticator/libfido2/"}, "everything else builds with CGO_ENABLED=0"},
 	{"github.com/keys-pub/go-libfido2", []string{"authenticator/libfido2"}, "cgo, and its types must not leak"},
 	{"github.com/go-webauthn/webauthn/", []string{"fido"}, "458 exported names behind our 20; it moves quickly and is pinned"},
 	{"github.com/coreos/go-oidc/v3/", []string{"oidc"}, "it verifies signature, issuer, audience and expiry and nothing else: only one package may forget that"},
