@@ -4,12 +4,8 @@ import (
 	"context"
 	"crypto/ecdh"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 const (
@@ -21,6 +17,9 @@ const (
 const (
 	permitMakeCredential = 0x01
 	permitGetAssertion   = 0x02
+
+	permitCredentialManagement = 0x04
+	permitBioEnrollment        = 0x08
 )
 
 // authorization is a pinUvAuthToken for one operation.
@@ -146,24 +145,6 @@ func (d *ctap2) agree(ctx context.Context, codec *ctapCBOR, protocol int) (*pinS
 		return nil, fmt.Errorf("authenticator: making a key agreement key: %v", err)
 	}
 	return newPINSession(protocol, response.KeyAgreement, private)
-}
-
-// sealPIN encrypts the left half of SHA-256 over the PIN in Normalization Form C.
-// A PIN that no key can have is refused here, where it costs no retry.
-func sealPIN(session *pinSession, pin []byte) ([]byte, error) {
-	normal := pin
-	if !norm.NFC.IsNormal(pin) {
-		// NFC triples the length at most, so no growth leaves a copy behind.
-		normal = norm.NFC.Append(make([]byte, 0, 3*len(pin)), pin...)
-		defer clear(normal)
-	}
-	if !utf8.Valid(normal) || utf8.RuneCount(normal) < defaultMinPINLength || len(normal) > maxPINBytes {
-		return nil, fmt.Errorf("authenticator: that cannot be the PIN: PINs have at least %d characters and at most %d bytes",
-			defaultMinPINLength, maxPINBytes)
-	}
-	hash := sha256.Sum256(normal)
-	defer clear(hash[:])
-	return session.encrypt(hash[:16])
 }
 
 // explainPIN turns the status of a refused PIN into a PINError that says how many

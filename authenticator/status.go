@@ -36,9 +36,12 @@ func (s Status) Name() string {
 
 const (
 	statusOK              Status = 0x00
+	statusInvalidCommand  Status = 0x01
 	statusOperationDenied Status = 0x27
 	statusKeyStoreFull    Status = 0x28
+	statusInvalidOption   Status = 0x2C
 	statusKeepaliveCancel Status = 0x2D
+	statusNotAllowed      Status = 0x30
 	statusPINInvalid      Status = 0x31
 	statusPINBlocked      Status = 0x32
 	statusPINAuthInvalid  Status = 0x33

@@ -10,8 +10,15 @@ const (
 	cmdGetAssertion     = 0x02
 	cmdGetInfo          = 0x04
 	cmdClientPIN        = 0x06
+	cmdReset            = 0x07
 	cmdGetNextAssertion = 0x08
+	cmdBio              = 0x09
+	cmdCredentials      = 0x0A
 	cmdSelection        = 0x0B
+
+	// What keys between CTAP 2.0 and 2.1 know of these two ("FIDO_2_1_PRE").
+	cmdBioPreview         = 0x40
+	cmdCredentialsPreview = 0x41
 )
 
 const publicKeyType = "public-key"
@@ -122,6 +129,8 @@ type coseKey struct {
 const (
 	subGetPINRetries   = 0x01
 	subGetKeyAgreement = 0x02
+	subSetPIN          = 0x03
+	subChangePIN       = 0x04
 	subGetPINToken     = 0x05
 	subTokenByUV       = 0x06
 	subGetUVRetries    = 0x07
@@ -132,6 +141,8 @@ type wireClientPIN struct {
 	Protocol     int      `cbor:"1,keyasint,omitempty"`
 	Subcommand   int      `cbor:"2,keyasint"`
 	KeyAgreement *coseKey `cbor:"3,keyasint,omitempty"`
+	Proof        []byte   `cbor:"4,keyasint,omitempty"`
+	NewPIN       []byte   `cbor:"5,keyasint,omitempty"`
 	PINHash      []byte   `cbor:"6,keyasint,omitempty"`
 	Permissions  int      `cbor:"9,keyasint,omitempty"`
 	RPID         string   `cbor:"10,keyasint,omitempty"`

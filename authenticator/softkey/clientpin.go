@@ -129,6 +129,7 @@ func (k *Key) storePIN(p *pinProtocol, secret *sharedSecret, sealed []byte) erro
 	if err != nil {
 		return err
 	}
+	defer clear(padded)
 	if len(padded) != 64 {
 		return errInvalidParameter
 	}

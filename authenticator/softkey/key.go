@@ -151,7 +151,8 @@ func (k *Key) furnish(o Options) error {
 		next.minPINLength = max(minPINLength, o.MinPINLength)
 	}
 	if o.PIN != nil && next.pinHash == nil {
-		pin := norm.NFC.Bytes(o.PIN)
+		pin := norm.NFC.Append(make([]byte, 0, 3*len(o.PIN)), o.PIN...)
+		defer clear(pin)
 		if utf8.RuneCount(pin) < next.minPINLength || len(pin) > maxPINBytes {
 			return fmt.Errorf("softkey: a PIN has at least %d characters and at most %d bytes", next.minPINLength, maxPINBytes)
 		}

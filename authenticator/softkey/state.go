@@ -30,8 +30,11 @@ func freshState() state {
 	return state{pinRetries: maxPINRetries, uvRetries: maxUVRetries, minPINLength: minPINLength}
 }
 
+// hashPIN leaves no copy of the PIN behind: SHA-256 keeps its input on the stack, and
+// hashing as many zeros overwrites it there.
 func hashPIN(pin []byte) []byte {
 	sum := sha256.Sum256(pin)
+	sha256.Sum256(make([]byte, len(pin)))
 	return sum[:16]
 }
 
