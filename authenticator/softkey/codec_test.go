@@ -28,7 +28,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(encode(v))
 	}
 	f.Add([]byte{0xA1, 0x18, 0x01, 0x40})
-	mode, err := cbor.DecOptions{IntDec: cbor.IntDecConvertSignedOrError, DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden}.DecMode()
+	mode, err := cbor.DecOptions{IntDec: cbor.IntDecConvertSignedOrFail, DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden}.DecMode()
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		v, err := softkey.Decode(data)
