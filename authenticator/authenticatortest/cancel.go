@@ -128,6 +128,7 @@ func cancelled(t *testing.T, b *bench) {
 			}
 			cancel(nil)
 			touch.onWait(nil)
+			idle(t, d)
 			touches := key.Touches()
 			touch.press(1)
 			signIn(t, d, made, assertion(made.CredentialID)) // the key is usable at once
@@ -153,9 +154,18 @@ func cancelledAtAnyMoment(t *testing.T, b *bench) {
 			err := run(ctx, d)
 			check(t, errors.Is(err, context.Canceled), "%s, %d: error %v", name, i, err)
 		}
+		idle(t, d)
 		touch.press(1)
 		signIn(t, d, made, assertion(made.CredentialID))
 	}
+}
+
+// idle waits until a key that was cancelled does not wait for a touch any more, as the
+// next call has to.
+func idle(t testing.TB, d authenticator.Device) {
+	t.Helper()
+	_, err := d.Info(background(t))
+	must(t, err)
 }
 
 func done(t *testing.T, b *bench) {

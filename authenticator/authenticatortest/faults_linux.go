@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -34,7 +33,7 @@ func TestFaults(t *testing.T, open func(t testing.TB, path string) authenticator
 		{"silent", silent},
 		{"mad", mad},
 		{"unplugged while it waits for a touch", unplugged},
-		{"not there", missing},
+		{"unplugged before it is used", missing},
 		{"not permitted", forbidden},
 		{"given up while it is stuck, usable when it is not", stuck},
 	} {
@@ -158,7 +157,9 @@ func unplugged(t *testing.T, b *faultBench) {
 }
 
 func missing(t *testing.T, b *faultBench) {
-	d := b.open(t, filepath.Join(t.TempDir(), "nothing"))
+	port := Plug(t, newKey(t, softkey.Options{}))
+	d := b.open(t, port.Path)
+	port.Unplug()
 	_, err := d.Info(background(t))
 	isError(t, err, b.Removed)
 }
@@ -198,8 +199,10 @@ func stuck(t *testing.T, b *faultBench) {
 	ctx := short(t)
 	err := bounded(t, func() error { _, err := d.GetAssertion(ctx, assertion(made.CredentialID)); return err })
 	isError(t, err, context.DeadlineExceeded)
-	err = bounded(t, func() error { _, err := d.Info(background(t)); return err })
-	check(t, err == nil || errors.Is(err, b.NotResponding), "error %v", err)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	err = bounded(t, func() error { _, err := d.Info(ctx); return err })
+	check(t, errors.Is(err, context.DeadlineExceeded) || errors.Is(err, b.NotResponding), "error %v", err)
 	touch.press(1)
 	key.on.Store(false)
 	for range 200 { // until the touch has ended what was stuck

@@ -98,6 +98,7 @@ type server struct {
 
 	mu      sync.Mutex
 	busy    bool
+	dropped bool               // nobody waits for the answer any more
 	channel uint32             // that of the command under way
 	cancel  context.CancelFunc // ends it
 }
@@ -160,6 +161,7 @@ func serve(rw io.ReadWriter, key authenticator.Transport) {
 				answer = binary.BigEndian.AppendUint32(answer, next)
 				next++
 			} else {
+				s.drop(channel)
 				answer = binary.BigEndian.AppendUint32(answer, channel)
 			}
 			s.send(channel, hidInit, append(answer, 2, 1, 0, 0, 0x0D)) // version, device version, WINK|CBOR|NMSG
@@ -182,6 +184,15 @@ func (s *server) stop(channel uint32) {
 	}
 }
 
+// drop ends the command of a channel without an answer: with INIT, "the device will …
+// abort the current transaction" (§11.2.9.1.3).
+func (s *server) drop(channel uint32) {
+	s.stop(channel)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dropped = s.dropped || s.busy && s.channel == channel
+}
+
 // begin runs one command, of one channel, with a keepalive every 100 ms.
 func (s *server) begin(channel uint32, msg []byte) {
 	s.mu.Lock()
@@ -191,7 +202,7 @@ func (s *server) begin(channel uint32, msg []byte) {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s.busy, s.channel, s.cancel = true, channel, cancel
+	s.busy, s.dropped, s.channel, s.cancel = true, false, channel, cancel
 	s.mu.Unlock()
 	go func() {
 		defer cancel()
@@ -208,14 +219,25 @@ func (s *server) begin(channel uint32, msg []byte) {
 		for {
 			select {
 			case <-tick.C:
-				s.send(channel, hidKeepalive, []byte{2}) // user presence needed
+				if !s.isDropped() {
+					s.send(channel, hidKeepalive, []byte{2}) // user presence needed
+				}
 			case response := <-answered:
 				s.mu.Lock()
 				s.busy = false
+				dropped := s.dropped
 				s.mu.Unlock()
-				s.send(channel, hidCBOR, response)
+				if !dropped {
+					s.send(channel, hidCBOR, response)
+				}
 				return
 			}
 		}
 	}()
+}
+
+func (s *server) isDropped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dropped
 }
