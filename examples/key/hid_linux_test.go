@@ -16,7 +16,7 @@ func TestOverHID(t *testing.T) {
 	if err != nil {
 		t.Skipf("this system has no pseudo-terminal for a key: %v", err)
 	}
-	defer port.Close()
+	defer port.Unplug()
 	s := key(t, &typist{}, "info", "-device", port.Path())
 	require.Zero(t, s.code, s.err)
 	require.Contains(t, s.out, port.Path())
