@@ -128,9 +128,14 @@ func (s *Server) ceremony(ctx context.Context, l *line, host string, asked *requ
 	return response, err
 }
 
-// ended says why a ceremony's ctx is done: too late, or nobody left to serve.
+// ended says why a ceremony's ctx was cancelled: the asker is gone, or this Server
+// stops, which to an asker who still hears it is a connection that ended.
 func ended(ctx context.Context) error {
-	return fmt.Errorf("serving the remote request: %w", context.Cause(ctx))
+	cause := context.Cause(ctx)
+	if errors.Is(cause, context.Canceled) {
+		cause = ErrDisconnected
+	}
+	return fmt.Errorf("serving the remote request: %w", cause)
 }
 
 // watch ends a ceremony when its asker cancels, vanishes or talks nonsense.

@@ -43,6 +43,7 @@ const (
 	codeChoiceRequired code = 11
 	codeStatus         code = 12
 	codePIN            code = 13
+	codeEnded          code = 14
 )
 
 // plain are the errors that a code alone tells.
@@ -54,6 +55,7 @@ var plain = []struct {
 	{codeBusy, ErrBusy},
 	{codeDenied, ErrDenied},
 	{codeNotAllowed, ErrNotAllowed},
+	{codeEnded, ErrDisconnected},
 	{codeTimeout, context.DeadlineExceeded},
 	{codeOrigin, authenticator.ErrOrigin},
 	{codeNoDevice, authenticator.ErrNoDevice},
