@@ -22,6 +22,7 @@ type ctap2 struct {
 	codec      func() (*ctapCBOR, error)
 	turn       chan struct{} // holds a token while an operation runs
 	closed     bool          // guarded by turn
+	u2f        *u2f          // guarded by turn: a key that knows nothing else
 	limits     *Info         // guarded by turn: what does not change while the key is connected
 }
 
@@ -109,6 +110,10 @@ func (d *ctap2) Info(ctx context.Context) (*Info, error) {
 
 func (d *ctap2) info(ctx context.Context, codec *ctapCBOR) (*Info, error) {
 	response, err := d.call(ctx, codec, cmdGetInfo, nil)
+	if t, able := d.transport.(U2FTransport); able && errors.Is(err, statusInvalidCommand) {
+		d.u2f, d.limits = &u2f{t}, u2fInfo()
+		return d.limits, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading device info: %w", err)
 	}
@@ -178,6 +183,12 @@ func (d *ctap2) Select(ctx context.Context) error {
 	info, err := d.static(ctx, codec)
 	if err != nil {
 		return err
+	}
+	if d.u2f != nil {
+		if err := d.u2f.touch(ctx); err != nil {
+			return fmt.Errorf("waiting for a touch: %w", err)
+		}
+		return nil
 	}
 	if slices.ContainsFunc(info.Versions, func(v string) bool { return v != "FIDO_2_0" && v != "FIDO_2_1_PRE" && v != "U2F_V2" }) {
 		if _, err := d.call(ctx, codec, cmdSelection, nil); err != nil {

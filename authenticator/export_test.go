@@ -52,6 +52,14 @@ func ParseResponses(data []byte) (partial []string) {
 	note("publicKey", der == nil && alg == 0, err)
 	pin, err := parse[wireClientPINResult](codec, data, "client PIN")
 	note("clientPIN", pin.KeyAgreement == nil && pin.Token == nil && pin.Retries == nil, err)
+	u2f, err := parseU2FRegistration(codec, data, [32]byte{})
+	note("U2F registration", u2f == nil, err)
+	signed, err := parseU2FSignature(data, "example.org", []byte("id"))
+	note("U2F signature", signed == nil, err)
+	managed, err := parse[wireManaged](codec, data, "a stored credential")
+	note("credential management", managed.RP == nil && managed.Credential == nil && managed.User == nil && managed.Total == 0, err)
+	bio, err := parse[wireBioResult](codec, data, "a fingerprint")
+	note("bio enrolment", bio.ID == nil && bio.Fingers == nil, err)
 	return partial
 }
 

@@ -18,6 +18,13 @@ func (d *ctap2) GetAssertion(ctx context.Context, req *GetAssertionRequest) ([]A
 	if err != nil {
 		return nil, err
 	}
+	if d.u2f != nil {
+		found, err := d.u2f.getAssertion(ctx, req)
+		if err != nil {
+			return nil, fmt.Errorf("signing: %w", err)
+		}
+		return found, nil
+	}
 	verify := req.PIN != nil || req.BuiltInUV
 	var auth *authorization
 	if verify {

@@ -15,6 +15,13 @@ func (d *ctap2) MakeCredential(ctx context.Context, req *MakeCredentialRequest) 
 	if err != nil {
 		return nil, err
 	}
+	if d.u2f != nil {
+		result, err := d.u2f.makeCredential(ctx, codec, req)
+		if err != nil {
+			return nil, fmt.Errorf("creating a credential: %w", err)
+		}
+		return result, nil
+	}
 	verify := req.PIN != nil || req.BuiltInUV
 	var auth *authorization
 	if verify {

@@ -25,6 +25,10 @@ func (d *ctap2) holds(ctx context.Context, rpID string, ids [][]byte) (bool, err
 	if err != nil {
 		return false, err
 	}
+	if d.u2f != nil {
+		id, err := d.u2f.own(ctx, rpID, ids)
+		return id != nil, err
+	}
 	if len(ids) == 0 {
 		_, err := d.silently(ctx, codec, nil, rpID, nil)
 		if errors.Is(err, ErrNoCredentials) {

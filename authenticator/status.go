@@ -35,21 +35,22 @@ func (s Status) Name() string {
 }
 
 const (
-	statusOK              Status = 0x00
-	statusInvalidCommand  Status = 0x01
-	statusOperationDenied Status = 0x27
-	statusKeyStoreFull    Status = 0x28
-	statusInvalidOption   Status = 0x2C
-	statusKeepaliveCancel Status = 0x2D
-	statusNotAllowed      Status = 0x30
-	statusPINInvalid      Status = 0x31
-	statusPINBlocked      Status = 0x32
-	statusPINAuthInvalid  Status = 0x33
-	statusPINAuthBlocked  Status = 0x34
-	statusPUATRequired    Status = 0x36
-	statusPINPolicy       Status = 0x37
-	statusUVBlocked       Status = 0x3C
-	statusUVInvalid       Status = 0x3F
+	statusOK                Status = 0x00
+	statusInvalidCommand    Status = 0x01
+	statusOperationDenied   Status = 0x27
+	statusKeyStoreFull      Status = 0x28
+	statusUnsupportedOption Status = 0x2B
+	statusInvalidOption     Status = 0x2C
+	statusKeepaliveCancel   Status = 0x2D
+	statusNotAllowed        Status = 0x30
+	statusPINInvalid        Status = 0x31
+	statusPINBlocked        Status = 0x32
+	statusPINAuthInvalid    Status = 0x33
+	statusPINAuthBlocked    Status = 0x34
+	statusPUATRequired      Status = 0x36
+	statusPINPolicy         Status = 0x37
+	statusUVBlocked         Status = 0x3C
+	statusUVInvalid         Status = 0x3F
 )
 
 // statusHints say what to do where the name alone does not.

@@ -33,17 +33,34 @@ type transportFunc func(ctx context.Context, msg []byte) ([]byte, error)
 
 func (f transportFunc) CBOR(ctx context.Context, msg []byte) ([]byte, error) { return f(ctx, msg) }
 
+type attestation struct {
+	Fmt      string `cbor:"fmt"`
+	AuthData []byte `cbor:"authData"`
+	AttStmt  struct {
+		Sig []byte   `cbor:"sig"`
+		X5C [][]byte `cbor:"x5c"`
+	} `cbor:"attStmt"`
+}
+
+func attestationObject(t *testing.T, response []byte) (a attestation) {
+	t.Helper()
+	require.NoError(t, cbor.Unmarshal(must(base64.RawURLEncoding.DecodeString(responseMember(t, response, "attestationObject"))), &a))
+	return a
+}
+
 func attestationFormat(t *testing.T, response []byte) string {
 	t.Helper()
-	var o struct {
-		Response struct{ AttestationObject string }
-	}
+	return attestationObject(t, response).Fmt
+}
+
+// responseMember returns a text of a response's inner object.
+func responseMember(t *testing.T, response []byte, name string) string {
+	t.Helper()
+	var o struct{ Response map[string]any }
 	require.NoError(t, json.Unmarshal(response, &o))
-	var att struct {
-		Fmt string `cbor:"fmt"`
-	}
-	require.NoError(t, cbor.Unmarshal(must(base64.RawURLEncoding.DecodeString(o.Response.AttestationObject)), &att))
-	return att.Fmt
+	text, isText := o.Response[name].(string)
+	require.True(t, isText, name)
+	return text
 }
 
 func bytesReplaced(b []byte, old, replacement string) []byte {
