@@ -10,9 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/json" // case-sensitive, refuses duplicate members
-
 	"github.com/lakekey/lakekey/internal/origin"
 )
 
@@ -34,13 +31,6 @@ type proof struct {
 	issued time.Time
 }
 
-type proofClaims struct {
-	JTI string `json:"jti"`
-	HTM string `json:"htm"`
-	HTU string `json:"htu"`
-	IAT *int64 `json:"iat"`
-}
-
 func badProof(why string) *refusal {
 	return refuse(http.StatusBadRequest, "invalid_dpop_proof", why)
 }
@@ -58,53 +48,46 @@ func verifyProof(headers []string, target string, now time.Time) (*proof, error)
 	case len(headers[0]) > maxProof:
 		return nil, badProof("the DPoP proof is larger than 4 KiB")
 	}
-	// 2., 5. "a single and well-formed JWT" whose alg is asymmetric and
-	// "acceptable per local policy": the list is ours, not the token's.
-	jws, err := jose.ParseSignedCompact(headers[0], []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA})
+	// 2. "a single and well-formed JWT"
+	jwt, err := parseProof(headers[0])
 	if err != nil {
-		return nil, badProof("the DPoP proof is not a JWT signed with ES256 or EdDSA that carries its public key")
+		return nil, badProof("the DPoP proof is not a JWT")
 	}
-	header := jws.Signatures[0].Protected
 	// 4.
-	if typ, _ := header.ExtraHeaders[jose.HeaderType].(string); typ != "dpop+jwt" {
+	if jwt.typ != "dpop+jwt" {
 		return nil, badProof("the typ of the DPoP proof is not dpop+jwt")
 	}
-	// 7. go-jose refuses a jwk with private parameters. A key that names
-	// certificates is refused too: nothing here would look at them.
-	key := header.JSONWebKey
-	if key == nil || !key.IsPublic() || key.CertificatesURL != nil || len(key.Certificates) > 0 {
-		return nil, badProof("the DPoP proof does not carry a plain public key in its jwk header")
+	// 5., 7. An alg that is asymmetric and "acceptable per local policy": the
+	// list is ours, and what the key is must agree.
+	key, err := parseProofKey(jwt.jwk, jwt.alg)
+	if err != nil {
+		return nil, badProof("the DPoP proof is not signed with ES256 or EdDSA, or does not carry the plain public key for that in its jwk header")
 	}
 	// 6.
-	payload, err := jws.Verify(key)
-	if err != nil {
+	if !key.verify(jwt.input, jwt.signature) {
 		return nil, badProof("the signature of the DPoP proof is wrong")
 	}
 	// 3. All required claims.
-	var claims proofClaims
-	if err := json.Unmarshal(payload, &claims); err != nil {
+	claims, err := parseProofClaims(jwt.claims)
+	if err != nil {
 		return nil, badProof("the claims of the DPoP proof are not well-formed")
 	}
-	if claims.JTI == "" || len(claims.JTI) > maxJTI || claims.IAT == nil {
+	if claims.jti == "" || len(claims.jti) > maxJTI || !claims.dated {
 		return nil, badProof("the DPoP proof lacks jti or iat, or its jti is longer than 256 bytes")
 	}
 	// 8., 9.
-	if claims.HTM != http.MethodPost {
+	if claims.htm != http.MethodPost {
 		return nil, badProof("the htm of the DPoP proof is not the method of this request, POST")
 	}
-	if !sameURL(claims.HTU, target) {
+	if !sameURL(claims.htu, target) {
 		return nil, badProof("the htu of the DPoP proof is not the URL of this endpoint, " + target)
 	}
 	// 11. Subtracting in seconds, not in time.Duration, which overflows.
-	issued := *claims.IAT
+	issued := claims.iat
 	if skew := int64(proofWindow / time.Second); issued < now.Unix()-skew || issued > now.Unix()+skew {
 		return nil, badProof(fmt.Sprintf("the iat of the DPoP proof is not within %v of this server's clock, which says %s: set the clock of the client", proofWindow, now.UTC().Format(time.RFC3339)))
 	}
-	jkt, err := thumbprint(*key)
-	if err != nil {
-		return nil, badProof("the key of the DPoP proof cannot be used")
-	}
-	return &proof{jkt: jkt, unique: sha256.Sum256([]byte(jkt + "\x00" + claims.JTI)), issued: time.Unix(issued, 0)}, nil
+	return &proof{jkt: key.jkt, unique: sha256.Sum256([]byte(key.jkt + "\x00" + claims.jti)), issued: time.Unix(issued, 0)}, nil
 }
 
 // spend remembers a proof for as long as its iat would let it pass, so that it

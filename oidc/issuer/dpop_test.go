@@ -2,6 +2,7 @@ package issuer_test
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lakekey/lakekey/oidc/issuer"
@@ -46,11 +48,22 @@ func TestProof(t *testing.T) {
 		"nothing":               "",
 		"no JWT":                "proof",
 		"five parts":            good + "..",
+		"line break":            good[:20] + "\n" + good[20:],
+		"padded":                good + "==",
+		"spare bits":            spareBits(good),
 		"JSON serialisation":    `{"payload":"e30","protected":"e30","signature":""}`,
 		"not dpop+jwt":          header(map[string]any{"typ": "JWT"}),
 		"no typ":                header(map[string]any{"typ": nil}),
 		"an ID token's typ":     header(map[string]any{"typ": "at+jwt"}),
 		"no key":                header(map[string]any{"jwk": nil}),
+		"no alg":                header(map[string]any{"alg": nil}),
+		"EdDSA with an EC key":  header(map[string]any{"alg": "EdDSA"}),
+		"key of another kty":    header(map[string]any{"jwk": merged(k.jwk(), "kty", "OKP")}),
+		"key of another curve":  header(map[string]any{"jwk": merged(k.jwk(), "crv", "P-384")}),
+		"half a key":            header(map[string]any{"jwk": merged(k.jwk(), "y", nil)}),
+		"key padded":            header(map[string]any{"jwk": merged(k.jwk(), "x", k.jwk()["x"].(string)+"=")}),
+		"certificates":          header(map[string]any{"jwk": merged(k.jwk(), "x5c", []string{"AAAA"})}),
+		"empty signature":       good[:strings.LastIndexByte(good, '.')+1],
 		"another's key":         header(map[string]any{"jwk": other.jwk()}),
 		"private key":           header(map[string]any{"jwk": private}),
 		"symmetric key":         header(map[string]any{"jwk": map[string]any{"kty": "oct", "k": "AAAA"}}),
@@ -122,6 +135,14 @@ func TestProof(t *testing.T) {
 func merged(m map[string]any, name string, v any) map[string]any {
 	m[name] = v
 	return m
+}
+
+// spareBits spells the same signature in another way: of its last character,
+// four bits belong to no byte.
+func spareBits(proof string) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	last := len(proof) - 1
+	return proof[:last] + string(alphabet[strings.IndexByte(alphabet, proof[last])+1])
 }
 
 func none(target string) string {
@@ -246,6 +267,16 @@ func FuzzProof(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, tokenURL, normal)
 		require.True(t, signedByItsKey(t, header, head))
+		// go-jose may be stricter about what nothing here looks at, but what both
+		// accept has one key and one thumbprint.
+		if jws, err := jose.ParseSignedCompact(header, []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA}); err == nil {
+			key := jws.Signatures[0].Protected.JSONWebKey
+			_, err = jws.Verify(key)
+			require.NoError(t, err)
+			sum, err := key.Thumbprint(crypto.SHA256)
+			require.NoError(t, err)
+			require.Equal(t, b64.EncodeToString(sum), jkt)
+		}
 	})
 }
 

@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/fido/audit"
 	"github.com/lakekey/lakekey/internal/origin"
@@ -91,8 +89,8 @@ type Issuer struct {
 	token        time.Duration
 	now          func() time.Time
 	log          *slog.Logger
-	idSigner     jose.Signer
-	atSigner     jose.Signer
+	idSigner     signer
+	atSigner     signer
 	routes       map[string]route
 	tokenURL     string
 	challengeURL string

@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -81,37 +80,11 @@ func parseKey(k Key) (*jose.JSONWebKey, error) {
 	return &jose.JSONWebKey{Key: private, KeyID: id, Algorithm: string(jose.ES256), Use: "sig"}, nil
 }
 
-// thumbprint is RFC 7638 with SHA-256, the form of a kid here and of the jkt of
-// RFC 9449 §6.1.
+// thumbprint is RFC 7638 with SHA-256, the form of a kid here.
 func thumbprint(k jose.JSONWebKey) (string, error) {
 	sum, err := k.Thumbprint(crypto.SHA256)
 	if err != nil {
 		return "", fmt.Errorf("issuer: computing a key's thumbprint: %v", err)
 	}
 	return base64.RawURLEncoding.EncodeToString(sum), nil
-}
-
-func newSigner(k *jose.JSONWebKey, typ jose.ContentType) (jose.Signer, error) {
-	s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: k}, (&jose.SignerOptions{}).WithType(typ))
-	if err != nil {
-		return nil, fmt.Errorf("issuer: preparing to sign: %v", err)
-	}
-	return s, nil
-}
-
-// sign returns claims as a JWT in compact form.
-func sign(s jose.Signer, claims any) (secret.Value, error) {
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		return secret.Value{}, fmt.Errorf("issuer: encoding claims: %v", err)
-	}
-	jws, err := s.Sign(payload)
-	if err != nil {
-		return secret.Value{}, fmt.Errorf("issuer: signing: %v", err)
-	}
-	compact, err := jws.CompactSerialize()
-	if err != nil {
-		return secret.Value{}, fmt.Errorf("issuer: signing: %v", err)
-	}
-	return secret.New(compact), nil
 }

@@ -119,7 +119,7 @@ func (i *Issuer) mint(ctx context.Context, c *call, s *Session, is issue) (answe
 }
 
 func (i *Issuer) signBoth(s *Session, is issue, id string, now, expires time.Time) (idToken, accessToken secret.Value, err error) {
-	idToken, err = sign(i.idSigner, idClaims{
+	idToken, err = i.idSigner.sign(idClaims{
 		Issuer:        i.url.String(),
 		Subject:       s.UserName,
 		Audience:      is.audience,
@@ -137,7 +137,7 @@ func (i *Issuer) signBoth(s *Session, is issue, id string, now, expires time.Tim
 	if err != nil {
 		return idToken, accessToken, err
 	}
-	accessToken, err = sign(i.atSigner, accessClaims{
+	accessToken, err = i.atSigner.sign(accessClaims{
 		Issuer:       i.url.String(),
 		Subject:      s.UserName,
 		Audience:     i.url.String(),
