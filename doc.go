@@ -11,7 +11,7 @@
 //
 // To see all of it work on one machine, with nothing to install:
 //
-//	go run github.com/lakekey/lakekey/examples/quickstart@latest
+//	go run ./examples/quickstart
 //
 // # Which package is for me
 //

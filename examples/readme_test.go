@@ -76,7 +76,7 @@ func TestREADMEGo(t *testing.T) {
 	require.Contains(t, indent.ReplaceAllString(string(here), ""), indent.ReplaceAllString(code[0], ""), "the README's code must stand in this file, where it is compiled and run")
 
 	w := newWorld(t)
-	key, err := keys.Open(w.key, t.Output())
+	key, err := keys.Use(t.Context(), w.key)
 	require.NoError(t, err)
 	defer key.Close()
 	var name string
@@ -96,10 +96,10 @@ func TestREADMEShell(t *testing.T) {
 	dir := t.TempDir()
 	script := strings.NewReplacer(
 		"go run ./examples/", bin(t)+"/",
-		"8080", freePort(t), "8090", freePort(t),
+		"8080", freePort(t), "8090", freePort(t), "kill %1 %2", "kill %1 %2; wait",
 		"python3", interpreter,
 	).Replace(session[1])
-	cmd := exec.Command("bash", "-euo", "pipefail", "-c", "trap 'kill $(jobs -p); wait' EXIT\n"+script)
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", "trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n"+script)
 	cmd.Dir, cmd.Env = dir, environment(dir)
 	out, err := os.Create(filepath.Join(dir, "out"))
 	require.NoError(t, err)

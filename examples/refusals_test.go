@@ -32,8 +32,9 @@ func TestProgramsSayWhatIsWrong(t *testing.T) {
 		{"idp", "invite -user a@example.com", "-db is missing"},
 		{"keyagent", "", "-issuer is missing"},
 		{"keyagent", "-issuer http://localhost:1", "-host is missing"},
-		{"keyagent", "-issuer http://localhost:1 -host http://localhost:2 -key soft:k", "http://localhost:1"},
-		{"keyagent", "-issuer http://idp.example.com -host http://localhost:2 -key soft:k", "https"},
+		{"keyagent", "-issuer http://localhost:1 -host http://localhost:2 -key soft:k", "keyagent enroll"},
+		{"keyagent", "-issuer http://localhost:1 -host http://h.example.com -key soft:k", "-host http://h.example.com"},
+		{"keyagent", "-issuer http://localhost:1 -host http://localhost:2 -key soft:k -listen 0.0.0.0:0", "-listen"},
 		{"keyagent", "-issuer http://localhost:1 -host http://localhost:2", "-key is missing"},
 		{"keyagent", "-issuer http://localhost:1 -host http://localhost:2 -key magic", "-key \"magic\""},
 		{"keyagent", "serve", "commands are enroll and exec"},
@@ -47,6 +48,8 @@ func TestProgramsSayWhatIsWrong(t *testing.T) {
 		{"quickstart", "-json -scopes everything", "invalid_scope"},
 		{"quickstart", "now", "no arguments"},
 		{"quickstart", "-key magic", "-key \"magic\""},
+		{"keyagent", "enroll -invite http://192.0.2.1/enroll#x -key soft:k", "https"},
+		{"idp", "-db memory: -audit a.log -listen 0.0.0.0:0", "other machines"},
 	} {
 		t.Run(c.program+" "+c.args, func(t *testing.T) {
 			dir := t.TempDir()

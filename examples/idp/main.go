@@ -28,8 +28,10 @@ usage:
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
 }
 
 // run is main with its surroundings passed in; it returns the exit status.
@@ -88,6 +90,9 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("-listen %s: %v", *listen, err)
 	}
 	defer ln.Close()
+	if *address == "" && !ln.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		return fmt.Errorf("-listen %s can be reached from other machines: give the https address that they use as -url, with a proxy that serves it, or listen on 127.0.0.1", *listen)
+	}
 	if *address == "" {
 		*address = fmt.Sprintf("http://localhost:%d", ln.Addr().(*net.TCPAddr).Port)
 	}
@@ -98,10 +103,9 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, verifier := p.Log()
 	fmt.Fprintf(stdout, "%s\n", *address)
 	fmt.Fprintf(stderr, "idp: serving %s on %s\n", *address, ln.Addr())
-	fmt.Fprintf(stderr, "idp: the audit log is %s, signed as %s\n", *log, verifier.Name())
+	fmt.Fprintf(stderr, "idp: an auditor verifies the log with\n  audit verify -log %s -key '%s'\n", *log, p.VerifierKey)
 	if len(audiences) == 0 {
 		fmt.Fprintln(stderr, "idp: tokens may be for any audience; name the ones you want with -audience")
 	}
@@ -124,7 +128,10 @@ func serveUntilDone(ctx context.Context, ln net.Listener, h http.Handler) error 
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	return srv.Shutdown(grace)
+	if srv.Shutdown(grace) != nil { // somebody is slow, which must not keep this program alive
+		return srv.Close()
+	}
+	return nil
 }
 
 func invite(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -147,6 +154,6 @@ func invite(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 		return err
 	}
 	fmt.Fprintln(stdout, link.Reveal())
-	fmt.Fprintf(stderr, "idp: %s can register one key with this link within %v:\n  keyagent enroll -invite LINK -key soft:FILE\n", *user, provider.InviteLifetime)
+	fmt.Fprintf(stderr, "idp: %s can register one key with this link within %v:\n  keyagent enroll -invite 'LINK' -key usb\n", *user, provider.InviteLifetime)
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/lakekey/lakekey/databricks"
 	"github.com/lakekey/lakekey/databricks/metadata"
 	"github.com/lakekey/lakekey/examples/internal/keys"
+	"github.com/lakekey/lakekey/internal/origin"
 	"github.com/lakekey/lakekey/oidc"
 )
 
@@ -75,11 +76,12 @@ func (s *settings) command() string {
 
 // agent is a session that serves tokens on loopback.
 type agent struct {
-	session *oidc.Session
-	sources []*databricks.TokenSource
-	urls    []string // of the metadata service, one for each source: whoever has it gets tokens
-	server  *http.Server
-	failed  chan error
+	session  *oidc.Session
+	sources  []*databricks.TokenSource
+	urls     []string // of the metadata service, one for each source: whoever has it gets tokens
+	listener net.Listener
+	server   *http.Server
+	failed   chan error
 }
 
 // start signs in, with one touch, and begins to serve. It mints a token for each
@@ -92,10 +94,23 @@ func start(ctx context.Context, s settings, stderr io.Writer) (_ *agent, err err
 			a.stop(ctx)
 		}
 	}()
-	if err := a.signIn(ctx, s, stderr); err != nil {
+	// What can be wrong without a touch is found before one is asked for.
+	ln, err := metadata.Listen(ctx, s.listen)
+	if err != nil {
+		return nil, fmt.Errorf("-listen %s: %w", s.listen, err)
+	}
+	a.listener = ln
+	for _, host := range s.hosts {
+		if _, err := origin.Parse(host); err != nil {
+			return nil, fmt.Errorf("-host %s: %w", host, err)
+		}
+	}
+	if err := a.signIn(ctx, s); err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	quiet := new(slog.LevelVar)
+	quiet.Set(slog.LevelError) // until it serves, errors are returned and said once
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: quiet}))
 	for _, host := range s.hosts {
 		source, err := databricks.NewTokenSource(a.session, databricks.Config{Host: host, Scopes: strings.Fields(s.scopes), Audience: s.audience, Logger: log})
 		if err != nil {
@@ -103,14 +118,15 @@ func start(ctx context.Context, s settings, stderr io.Writer) (_ *agent, err err
 		}
 		a.sources = append(a.sources, source)
 		if _, err := source.Token(ctx); err != nil {
-			return nil, fmt.Errorf("getting a token from %s: %w", host, err)
+			return nil, err
 		}
 	}
+	quiet.Set(slog.LevelWarn)
 	return a, a.serve(ctx, s, log)
 }
 
-func (a *agent) signIn(ctx context.Context, s settings, stderr io.Writer) error {
-	key, err := keys.Open(s.key, stderr)
+func (a *agent) signIn(ctx context.Context, s settings) error {
+	key, err := keys.Use(ctx, s.key)
 	if err != nil {
 		return err
 	}
@@ -136,18 +152,14 @@ func (s *settings) firstAudience() string {
 }
 
 func (a *agent) serve(ctx context.Context, s settings, log *slog.Logger) error {
-	ln, err := metadata.Listen(ctx, s.listen)
+	handler, err := metadata.NewServer(a.listener.Addr(), metadata.Options{Command: s.command(), Logger: log})
 	if err != nil {
-		return fmt.Errorf("-listen %s: %w", s.listen, err)
-	}
-	handler, err := metadata.NewServer(ln.Addr(), metadata.Options{Command: s.command(), Logger: log})
-	if err != nil {
-		return errors.Join(err, ln.Close())
+		return err
 	}
 	for _, source := range a.sources {
 		address, err := handler.Add(source)
 		if err != nil {
-			return errors.Join(err, ln.Close())
+			return err
 		}
 		a.urls = append(a.urls, address.Reveal()) // printed for, and passed to, the programs that are to have it
 	}
@@ -156,7 +168,7 @@ func (a *agent) serve(ctx context.Context, s settings, log *slog.Logger) error {
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	go func() { a.failed <- a.server.Serve(ln) }()
+	go func() { a.failed <- a.server.Serve(a.listener) }()
 	return nil
 }
 
@@ -176,6 +188,9 @@ func (a *agent) stop(ctx context.Context) {
 	defer cancel()
 	if a.server != nil {
 		_ = a.server.Shutdown(grace) // what is still being answered after that is cut off
+	}
+	if a.listener != nil {
+		_ = a.listener.Close() // closed already, if it was served
 	}
 	for _, source := range a.sources {
 		source.Close()

@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -39,10 +41,16 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	}
 	defer a.stop(ctx)
 
-	// The terminal sends Ctrl-C to the command as well; what ends only this
-	// program is passed on as an interrupt, and then the command has a while.
-	cmd := exec.CommandContext(ctx, fs.Arg(0), fs.Args()[1:]...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	// Ctrl-C is the command's: the terminal sends it there too, and many a tool
+	// goes on after it. The session lives as long as the command. A request to
+	// terminate is passed on, and then the command has a while.
+	running, release := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM)
+	defer release()
+	ignored := make(chan os.Signal, 1)
+	signal.Notify(ignored, os.Interrupt)
+	defer signal.Stop(ignored)
+	cmd := exec.CommandContext(running, fs.Arg(0), fs.Args()[1:]...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, stderr
 	cmd.Env = append(withoutDatabricks(os.Environ()), pairs(a.environment(0))...)

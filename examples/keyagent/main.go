@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/lakekey/lakekey/examples/internal/enroll"
@@ -30,8 +32,10 @@ usage:
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
 }
 
 // run is main with its surroundings passed in; it returns the exit status.
@@ -63,7 +67,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func register(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := flagSet("keyagent enroll", stderr)
-	link := fs.String("invite", "", "the enrolment link, in quotes")
+	link := fs.String("invite", "", "the enrolment `LINK`, in quotes; - reads it from standard input, so that it is not in the list of processes")
 	spec := fs.String("key", "", keys.Usage)
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -74,7 +78,16 @@ func register(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	case *link == "":
 		return errors.New("-invite is missing: the provider's admin makes a link with idp invite")
 	}
-	key, err := keys.Open(*spec, stderr)
+	if *link == "-" {
+		var err error
+		if *link, err = line(os.Stdin); err != nil {
+			return err
+		}
+	}
+	if _, _, err := enroll.Parse(*link); err != nil {
+		return err
+	}
+	key, err := keys.Open(ctx, *spec)
 	if err != nil {
 		return err
 	}
@@ -86,6 +99,15 @@ func register(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	fmt.Fprintf(stdout, "%s\n", done.CredentialID)
 	fmt.Fprintf(stderr, "keyagent: this key now signs in %s (model %s, attestation: %s)\n", done.User, done.AAGUID, done.Attestation)
 	return nil
+}
+
+// line reads the first line of r.
+func line(r io.Reader) (string, error) {
+	s := bufio.NewScanner(io.LimitReader(r, 4096))
+	if !s.Scan() {
+		return "", errors.New("-invite -: nothing came in on standard input")
+	}
+	return strings.TrimSpace(s.Text()), nil
 }
 
 func flagSet(name string, stderr io.Writer) *flag.FlagSet {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -28,7 +27,7 @@ const moreCalls = 20
 
 // chain goes the way from a key to a verified audit log and tells of each step.
 func chain(ctx context.Context, s settings, tell func(step, format string, args ...any)) (_ *result, err error) {
-	key, err := openKey(s.key)
+	key, err := openKey(ctx, s.key)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +50,7 @@ func chain(ctx context.Context, s settings, tell func(step, format string, args 
 		return nil, err
 	}
 	r.User, r.CredentialID, r.AAGUID, r.Attestation = registered.User, registered.CredentialID, registered.AAGUID, registered.Attestation
-	tell("1 register", "%s was invited and touched the key. The provider now knows its public key,\ncredential %.12s…, attestation %q.  (%.0f ms)", r.User, r.CredentialID, r.Attestation, r.ElapsedMS.Register)
+	tell("1 register", "%s was invited and touched the key. The provider now knows its public key,\ncredential %.12s…, attestation %q: %s.  (%.0f ms)", r.User, r.CredentialID, r.Attestation, attests(r.Attestation), r.ElapsedMS.Register)
 
 	begun = time.Now()
 	idp, err := oidc.Discover(ctx, w.issuer, oidc.Options{})
@@ -67,7 +66,7 @@ func chain(ctx context.Context, s settings, tell func(step, format string, args 
 		return nil, err
 	}
 	r.ElapsedMS.SignIn = since(begun)
-	tell("2 sign in", "A second touch signed the provider's challenge: session %s until %s.\nIts ID token says acr %q, amr %q, signed %s.  (%.0f ms)", r.SessionID, clock(session.Expires()), r.SubjectToken.ACR, strings.Join(r.SubjectToken.AMR, " "), r.SubjectToken.Algorithm, r.ElapsedMS.SignIn)
+	tell("2 sign in", "A second touch signed the provider's challenge: session %s until %s.\nIts ID token says %q, phishing-resistant, by %q, and is signed with %s.  (%.0f ms)", r.SessionID, clock(session.Expires()), r.SubjectToken.ACR, strings.Join(r.SubjectToken.AMR, " "), r.SubjectToken.Algorithm, r.ElapsedMS.SignIn)
 
 	if err := r.use(ctx, s, w, session, tell); err != nil {
 		return nil, err
@@ -148,7 +147,7 @@ func (r *result) use(ctx context.Context, s settings, w *world, session *oidc.Se
 func (s *settings) cast() string {
 	switch {
 	case s.issuer == "":
-		return "On this machine, a software key,\na provider of identities and a stand-in for a workspace play their parts."
+		return "On this machine, a software key\n(touched for you), an identity provider and a stand-in for a workspace play their parts."
 	case s.host == "":
 		return "Your provider at " + s.issuer + "\nand, on this machine, a stand-in for a workspace play their parts."
 	default:
@@ -156,13 +155,25 @@ func (s *settings) cast() string {
 	}
 }
 
-func openKey(spec string) (*keys.Key, error) {
+func openKey(ctx context.Context, spec string) (*keys.Key, error) {
 	if spec == "" {
-		return keys.Memory(io.Discard)
+		return keys.Memory()
 	}
-	return keys.Open(spec, io.Discard)
+	return keys.Open(ctx, spec)
+}
+
+// attests says what an attestation verdict means.
+func attests(verdict string) string {
+	switch verdict {
+	case "rooted":
+		return "its maker vouches for it"
+	case "self":
+		return "the key vouches for itself, as software keys do"
+	default:
+		return "nobody vouches for it"
+	}
 }
 
 func since(t time.Time) float64 { return float64(time.Since(t).Microseconds()) / 1000 }
 
-func clock(t time.Time) string { return t.Local().Format("15:04:05") }
+func clock(t time.Time) string { return t.Local().Format("Mon 15:04") }

@@ -11,6 +11,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/lakekey/lakekey/examples/internal/keys"
 )
 
 const usage = `quickstart takes one touch to a working Databricks session, all on this machine.
@@ -29,8 +31,10 @@ type settings struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
 }
 
 // run is main with its surroundings passed in; it returns the exit status.
@@ -43,7 +47,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fs.PrintDefaults()
 	}
 	fs.BoolVar(&s.json, "json", false, "print one JSON object instead of the account in words")
-	fs.StringVar(&s.key, "key", "", "the key: soft:FILE keeps a software key in a file (default: one that is gone afterwards)")
+	fs.StringVar(&s.key, "key", "", keys.Usage+"\n(default: a software key that is gone afterwards)")
 	fs.StringVar(&s.issuer, "issuer", "", "a running identity provider (default: one of its own); needs -invite")
 	fs.StringVar(&s.invite, "invite", "", "an enrolment link of that provider, from idp invite")
 	fs.StringVar(&s.host, "host", "", "a running workspace that trusts the provider (default: a strict stand-in of its own); needs -issuer")
@@ -62,6 +66,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		tell = account(io.Discard)
 	}
 	result, err := chain(ctx, s, tell)
+	if ctx.Err() != nil {
+		fmt.Fprintln(stderr, "quickstart: interrupted")
+		return 130
+	}
 	if err != nil {
 		fmt.Fprintln(stderr, "quickstart:", err)
 		return 1

@@ -32,7 +32,7 @@ type world struct {
 }
 
 func openWorld(ctx context.Context, s settings) (_ *world, err error) {
-	w := &world{issuer: s.issuer, host: s.host, invite: secret.New(s.invite), whole: s.issuer == ""}
+	w := &world{issuer: s.issuer, host: s.host, invite: secret.New(s.invite), whole: s.issuer == "" && s.key == ""}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -102,7 +102,10 @@ func (w *world) ownProvider(ctx context.Context) error {
 		return err
 	}
 	w.issuer = url
-	w.log, w.verifier = p.Log()
+	w.log = p.Log()
+	if w.verifier, err = note.NewVerifier(p.VerifierKey); err != nil {
+		return fmt.Errorf("reading the key of the audit log: %v", err)
+	}
 	w.invite, err = p.Invite(ctx, person)
 	return err
 }

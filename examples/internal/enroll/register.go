@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
+	"unicode"
+
+	"github.com/lakekey/lakekey/internal/origin"
 )
 
 // Key creates a credential; *authenticator.Client is one.
@@ -29,7 +31,7 @@ type Registered struct {
 // Register registers key through link, which idp invite printed. It waits for
 // one touch.
 func Register(ctx context.Context, link string, key Key) (*Registered, error) {
-	base, invite, err := parse(link)
+	base, invite, err := Parse(link)
 	if err != nil {
 		return nil, err
 	}
@@ -40,11 +42,11 @@ func Register(ctx context.Context, link string, key Key) (*Registered, error) {
 	if err := post(ctx, base+"/enroll/options", map[string]string{"invite": invite}, &begun); err != nil {
 		return nil, err
 	}
-	origin, err := url.Parse(base)
+	at, err := origin.Parse(base)
 	if err != nil {
-		return nil, fmt.Errorf("the enrolment link: %v", err)
+		return nil, err
 	}
-	response, err := key.Create(ctx, origin.Scheme+"://"+origin.Host, begun.Options)
+	response, err := key.Create(ctx, at, begun.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -53,15 +55,21 @@ func Register(ctx context.Context, link string, key Key) (*Registered, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, text := range []*string{&done.User, &done.CredentialID, &done.AAGUID, &done.Attestation} {
+		*text = clean(*text)
+	}
 	return &done, nil
 }
 
-// parse takes a link apart without ever repeating the secret in it.
-func parse(link string) (base, invite string, err error) {
+// Parse takes a link apart without ever repeating the secret in it, which goes
+// nowhere in the clear: the link must be https, or on loopback.
+func Parse(link string) (base, invite string, err error) {
 	address, invite, found := strings.Cut(link, "#")
 	base, isEnroll := strings.CutSuffix(address, "/enroll")
-	u, perr := url.Parse(base)
-	if !found || invite == "" || !isEnroll || perr != nil || u.Host == "" {
+	if _, perr := origin.Parse(base); perr != nil && found && isEnroll {
+		return "", "", fmt.Errorf("the enrolment link: %w", perr)
+	}
+	if !found || invite == "" || !isEnroll || !strings.Contains(base, "://") {
 		return "", "", errors.New("that is not a whole enrolment link: it looks like https://HOST/enroll#SECRET; quote it, so that the shell does not take the # for a comment")
 	}
 	return base, invite, nil
@@ -102,10 +110,21 @@ func post(ctx context.Context, address string, in, out any) error {
 		if json.Unmarshal(answer, &refusal) != nil || refusal.Code == "" {
 			return fmt.Errorf("%s answered %s, which is not what an enrolment page answers: is the link right?", req.URL.Host, res.Status)
 		}
-		return fmt.Errorf("the provider refused: %s (%s)", refusal.Description, refusal.Code)
+		return fmt.Errorf("the provider refused: %s (%s)", clean(refusal.Description), clean(refusal.Code))
 	}
 	if err := json.Unmarshal(answer, out); err != nil {
 		return fmt.Errorf("reading the provider's answer: %v", err)
 	}
 	return nil
+}
+
+// clean takes out what would steer the terminal that a server's words are shown
+// on, or turn them around.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Cc, unicode.Cf) {
+			return -1
+		}
+		return r
+	}, s)
 }

@@ -1,5 +1,5 @@
-// Package keys opens the security key that a program's -key flag names, and
-// shows prompts on a terminal. It is shared by the programs in examples.
+// Package keys opens the security key that a program's -key flag names. It is
+// shared by the programs in examples.
 //
 // Start with [Open].
 package keys

@@ -4,99 +4,135 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/lakekey/lakekey/authenticator"
+	"github.com/lakekey/lakekey/authenticator/hid"
+	"github.com/lakekey/lakekey/authenticator/remote"
 	"github.com/lakekey/lakekey/authenticator/softkey"
+	"github.com/lakekey/lakekey/authenticator/terminal"
 )
 
 // Usage says what -key takes, for the help of a program.
-const Usage = "the key: soft:FILE (a software key in a file, for trying things out; it is made if it is not there)"
+const Usage = "the `KEY`: usb (a security key that is plugged in), soft:FILE (a software key in a file, for\ntrying things out) or remote:SOCKET (a key on another machine, by a forwarded socket)"
 
 // softPIN is the PIN of software keys. It protects nothing, as the file holds
 // the private keys in the clear: it is there because a relying party wants the
 // person verified, and the program types it on the person's behalf.
 const softPIN = "lakekey"
 
-// Key is an open security key with the client that uses it.
-type Key struct {
-	*authenticator.Client
-	device authenticator.Device
-	soft   *softkey.Key
+// ceremonies is what all kinds of key can do; *authenticator.Client is one.
+type ceremonies interface {
+	Create(ctx context.Context, origin string, options []byte) ([]byte, error)
+	Get(ctx context.Context, origin string, options []byte) ([]byte, error)
 }
 
-// Open opens the key that spec names. What a person should know is written to
-// prompts.
-func Open(spec string, prompts io.Writer) (*Key, error) {
-	kind, file, _ := strings.Cut(spec, ":")
+// Key is an open security key with the client that uses it.
+type Key struct {
+	ceremonies
+	used  int
+	close func() error
+}
+
+// Create registers the key, see authenticator.Client.
+func (k *Key) Create(ctx context.Context, origin string, options []byte) ([]byte, error) {
+	response, err := k.ceremonies.Create(ctx, origin, options)
+	return k.touched(response, err)
+}
+
+// Get signs in with the key, see authenticator.Client.
+func (k *Key) Get(ctx context.Context, origin string, options []byte) ([]byte, error) {
+	response, err := k.ceremonies.Get(ctx, origin, options)
+	return k.touched(response, err)
+}
+
+func (k *Key) touched(response []byte, err error) ([]byte, error) {
+	if err == nil {
+		k.used++ // a ceremony that succeeds has tested the person's presence once
+	}
+	return response, err
+}
+
+// Touches is how many ceremonies the key has been touched for.
+func (k *Key) Touches() int { return k.used }
+
+// Close releases the key.
+func (k *Key) Close() error { return k.close() }
+
+// Use opens the key that spec names, which must exist.
+func Use(ctx context.Context, spec string) (*Key, error) {
+	if file, soft := strings.CutPrefix(spec, "soft:"); soft && file != "" {
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("-key %s: there is no key in that file; keyagent enroll -invite LINK -key %s makes one and registers it", spec, spec)
+		}
+	}
+	return Open(ctx, spec)
+}
+
+// Open opens the key that spec names, and makes it if it is a software key that
+// is not there.
+func Open(ctx context.Context, spec string) (*Key, error) {
+	kind, where, _ := strings.Cut(spec, ":")
 	switch {
-	case kind == "soft" && file != "":
-		soft, err := softkey.Open(file, softkey.Options{PIN: []byte(softPIN)})
+	case spec == "usb":
+		source := hid.NewSource(hid.Options{})
+		client := authenticator.NewClient(source, authenticator.Options{UI: terminal.New(os.Stdin, os.Stderr)})
+		return &Key{ceremonies: client, close: source.Close}, nil
+	case kind == "soft" && where != "":
+		soft, err := softkey.Open(where, softkey.Options{PIN: []byte(softPIN)})
 		if errors.Is(err, softkey.ErrInUse) {
 			return nil, fmt.Errorf("-key %s: another program has this key open; end it or use another file", spec)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("-key %s: %w", spec, err)
 		}
-		return software(soft, file, prompts), nil
+		return software(soft), nil
+	case kind == "remote" && where != "":
+		client, err := remote.Dial(ctx, where, remote.Options{})
+		if err != nil {
+			return nil, fmt.Errorf("-key %s: %w", spec, err)
+		}
+		return &Key{ceremonies: client, close: func() error { return nil }}, nil
 	case spec == "":
-		return nil, errors.New("-key is missing: name a key, such as -key soft:FILE")
+		return nil, errors.New("-key is missing: usb for a key that is plugged in, or soft:FILE to try things out")
 	default:
-		return nil, fmt.Errorf("-key %q: this version knows soft:FILE only", spec)
+		return nil, fmt.Errorf("-key %q: must be usb, soft:FILE or remote:SOCKET", spec)
 	}
 }
 
 // Memory returns a software key that is gone when the program ends.
-func Memory(prompts io.Writer) (*Key, error) {
+func Memory() (*Key, error) {
 	soft, err := softkey.New(softkey.Options{PIN: []byte(softPIN)})
 	if err != nil {
 		return nil, err
 	}
-	return software(soft, "", prompts), nil
+	return software(soft), nil
 }
 
-func software(soft *softkey.Key, file string, prompts io.Writer) *Key {
-	device := authenticator.NewCTAP2(soft, authenticator.Descriptor{Transport: "usb", Path: file, Product: "software key"})
-	client := authenticator.NewClient(authenticator.Devices(device), authenticator.Options{UI: &terminal{out: prompts, pin: softPIN}})
-	return &Key{Client: client, device: device, soft: soft}
+func software(soft *softkey.Key) *Key {
+	device := authenticator.NewCTAP2(soft, authenticator.Descriptor{Transport: "usb", Product: "software key"})
+	client := authenticator.NewClient(authenticator.Devices(device), authenticator.Options{UI: typist{}})
+	return &Key{ceremonies: client, close: func() error { return errors.Join(device.Close(), soft.Close()) }}
 }
 
-// Touches is how often the key has been touched since it was opened.
-func (k *Key) Touches() int { return k.soft.Touches() }
+// typist is the person at a software key: it types the PIN, and a touch needs
+// nobody.
+type typist struct{}
 
-// Close releases the key.
-func (k *Key) Close() error { return errors.Join(k.device.Close(), k.soft.Close()) }
+func (typist) Touch(context.Context, authenticator.Prompt) (func(), error) { return func() {}, nil }
 
-// terminal is the authenticator.UI of the programs: it writes prompts, and
-// answers the PIN prompt of a software key.
-type terminal struct {
-	out io.Writer
-	pin string
+func (typist) Verify(context.Context, authenticator.Prompt) (func(), error) { return func() {}, nil }
+
+func (typist) PIN(context.Context, authenticator.PINPrompt) ([]byte, error) {
+	return []byte(softPIN), nil
 }
 
-func (t *terminal) Touch(_ context.Context, p authenticator.Prompt) (func(), error) {
-	act := "sign in to"
-	if p.Create {
-		act = "register it with"
-	}
-	fmt.Fprintf(t.out, "Touch your security key to %s %s.\n", act, p.RPID)
-	return func() {}, nil
-}
-
-func (t *terminal) Verify(ctx context.Context, p authenticator.Prompt) (func(), error) {
-	return t.Touch(ctx, p)
-}
-
-func (t *terminal) PIN(context.Context, authenticator.PINPrompt) ([]byte, error) {
-	return []byte(t.pin), nil
-}
-
-// ChooseAccount takes the newest: a software key that serves these programs
-// holds one account, or the same one again.
-func (t *terminal) ChooseAccount(_ context.Context, rpID string, accounts []authenticator.User) (int, error) {
-	fmt.Fprintf(t.out, "The key holds %d accounts for %s; using %s, the newest.\n", len(accounts), rpID, accounts[0].Name)
+// ChooseAccount takes the newest: a key that serves these programs holds one
+// account, or the same one again.
+func (typist) ChooseAccount(context.Context, string, []authenticator.User) (int, error) {
 	return 0, nil
 }
 
-func (t *terminal) Insert(context.Context) error { return authenticator.ErrNoDevice }
+func (typist) Insert(context.Context) error { return authenticator.ErrNoDevice }

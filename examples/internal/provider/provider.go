@@ -7,8 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-
-	"golang.org/x/mod/sumdb/note"
+	"strings"
 
 	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/fido/audit"
@@ -34,11 +33,13 @@ type Config struct {
 type Provider struct {
 	http.Handler
 
-	rp       *fido.RelyingParty
-	log      *audit.Log
-	verifier note.Verifier
-	db       *database
-	url      string
+	// VerifierKey is what an auditor checks the audit log with; no secret.
+	VerifierKey string
+
+	rp  *fido.RelyingParty
+	log *audit.Log
+	db  *database
+	url string
 }
 
 // Open opens the stores and the log, and puts the stages on top.
@@ -56,10 +57,7 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 	if p.db, err = openDatabase(ctx, cfg.DB); err != nil {
 		return nil, err
 	}
-	if p.log, p.verifier, err = openAudit(cfg.Audit, u.Host); err != nil {
-		return nil, err
-	}
-	if err = p.db.keepURL(ctx, cfg.URL); err != nil {
+	if p.log, p.VerifierKey, err = openAudit(cfg.Audit, u.Hostname()); err != nil {
 		return nil, err
 	}
 	if p.rp, err = fido.New(relyingParty(u, p.log), p.db.fido); err != nil {
@@ -75,11 +73,14 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 		return nil, err
 	}
 	enrolment := web.NewEnrollment(p.rp)
+	if err = p.db.keepURL(ctx, cfg.URL); err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/enroll", enrolment)
 	mux.Handle("/enroll/", enrolment)
 	mux.Handle("/", idp)
-	p.Handler = mux
+	p.Handler = only(u.Host, mux)
 	return p, nil
 }
 
@@ -93,8 +94,20 @@ func relyingParty(u *url.URL, log *audit.Log) fido.Config {
 	}
 }
 
-// Log is the audit log, and the verifier of its checkpoints.
-func (p *Provider) Log() (*audit.Log, note.Verifier) { return p.log, p.verifier }
+// only lets requests through that mean this provider. A page that has its own
+// name point here (DNS rebinding) is not from here, whatever its browser thinks.
+func only(host string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.EqualFold(r.Host, host) {
+			http.Error(w, "this is "+host+", and nobody else", http.StatusMisdirectedRequest)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// Log is the audit log.
+func (p *Provider) Log() *audit.Log { return p.log }
 
 // Close closes the log and the stores.
 func (p *Provider) Close() error {
