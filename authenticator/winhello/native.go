@@ -1,5 +1,7 @@
 package winhello
 
+//lint:file-ignore U1000 it mirrors webauthn.h: used on Windows, and checked by a test everywhere
+
 // The structures of Microsoft's webauthn.h, as far into each as the versions go
 // that are asked for here: its dwVersion tells Windows where a structure ends. What
 // Windows returns may be longer and is never copied whole.
@@ -127,11 +129,9 @@ type (
 	}
 )
 
-// The versions of what Windows returns from which on a member is there.
-const (
-	transportSince    = 3
-	discoverableSince = 4
-)
+// transportSince is the version of what Windows returns from which on the
+// transport is there.
+const transportSince = 3
 
 // Values of the members above. Zero is "any" in all of them.
 const (

@@ -11,6 +11,10 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// discoverableSince is the version of what Windows returns from which on it says
+// whether a credential is discoverable.
+const discoverableSince = 4
+
 // dll is webauthn.dll.
 type dll struct {
 	api int
