@@ -180,7 +180,7 @@ func TestHostileU2FKey(t *testing.T) {
 		client := clientOf(nil, key)
 		_, err := client.Create(t.Context(), example.origin, example.creation(with("authenticatorSelection.residentKey", "discouraged")))
 		require.Error(t, err)
-		if len(answer) > 70 && answer[0]&1 != 0 {
+		if len(answer) > 60 && answer[0]&1 != 0 {
 			continue // what a signature looks like is for the relying party to judge
 		}
 		_, err = client.Get(t.Context(), example.origin, example.request(with("allowCredentials", allowing([]byte("x")))))
