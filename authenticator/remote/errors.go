@@ -12,7 +12,8 @@ import (
 // Errors that a caller decides on. They are wrapped: check with errors.Is. The
 // errors of an authenticator.Client arrive as they are there.
 var (
-	// ErrBusy: the key is in another ceremony.
+	// ErrBusy: the key is in another ceremony, or for a moment still in one that was
+	// cancelled.
 	ErrBusy = errors.New("remote: the key is busy with another request")
 	// ErrDenied: the person beside the key, or who decides for them, said no.
 	ErrDenied = errors.New("remote: denied beside the key")
@@ -67,6 +68,9 @@ var plain = []struct {
 // ctx beside the key, and the asker has another.
 func newFailure(err error) *failure {
 	f := &failure{Code: codeOther, Text: printable(err.Error())}
+	if i, ok := errors.AsType[*authenticator.IneligibleError](err); ok {
+		f.Ineligible, f.Product = true, printable(i.Device.Product)
+	}
 	if pin, ok := errors.AsType[*authenticator.PINError](err); ok {
 		f.Code, f.Status, f.Retries, f.PowerCycle = codePIN, byte(pin.Status), pin.Retries, pin.PowerCycleNeeded
 		return f
@@ -100,6 +104,9 @@ func (f *failure) err() error {
 				e.cause = p.err
 			}
 		}
+	}
+	if f.Ineligible && e.cause != nil {
+		e.cause = &authenticator.IneligibleError{Device: authenticator.Descriptor{Product: printable(f.Product)}, Reason: e.cause}
 	}
 	if e.text == "" && e.cause != nil {
 		e.text = e.cause.Error()

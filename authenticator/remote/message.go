@@ -65,6 +65,8 @@ type failure struct {
 	Status     byte   `cbor:"3,keyasint,omitempty"`
 	Retries    int    `cbor:"4,keyasint,omitempty"`
 	PowerCycle bool   `cbor:"5,keyasint,omitempty"`
+	Ineligible bool   `cbor:"6,keyasint,omitempty"` // the key that was touched cannot serve
+	Product    string `cbor:"7,keyasint,omitempty"` // which key that is
 }
 
 func (*hello) kind() kind        { return kindHello }

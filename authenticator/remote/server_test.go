@@ -159,6 +159,11 @@ func TestErrorsSurviveTheWire(t *testing.T) {
 		require.Equal(t, want, *got)
 		require.ErrorIs(t, ask(&want), want.Status)
 	}
+	ineligible, ok := errors.AsType[*authenticator.IneligibleError](ask(&authenticator.IneligibleError{
+		Device: authenticator.Descriptor{Product: "Key\x1b 5", Path: "/dev/hidraw3"}, Reason: authenticator.ErrNoCredentials,
+	}))
+	require.True(t, ok)
+	require.Equal(t, authenticator.IneligibleError{Device: authenticator.Descriptor{Product: "Key? 5"}, Reason: authenticator.ErrNoCredentials}, *ineligible)
 	// A cancellation beside the key is not the caller's, and a text cannot draw on
 	// a terminal or go on for pages.
 	require.NotErrorIs(t, ask(context.Canceled), context.Canceled)
@@ -187,59 +192,73 @@ func TestKeyUnplugged(t *testing.T) {
 
 // The caller's ctx, the connection and the Server each end a ceremony at the key.
 func TestWhateverEndsACeremony(t *testing.T) {
-	woken, ended := make(chan struct{}), make(chan time.Time, 1)
-	key := keyFunc(func(ctx context.Context, _ bool, _ string, _ []byte) ([]byte, error) {
-		woken <- struct{}{}
-		<-ctx.Done()
-		ended <- time.Now()
-		return nil, ctx.Err()
-	})
-	server := newServer(t, key, yes, remote.ServerOptions{})
-	path := serve(t, server)
-	c := dial(t, path)
-
-	ctx, cancel := context.WithCancel(t.Context())
-	got := make(chan error, 1)
-	go func() {
+	type world struct {
+		path         string
+		woken, ended chan struct{}
+		stop         context.CancelFunc
+		stopped      chan error
+	}
+	begin := func(t *testing.T) *world {
+		w := &world{woken: make(chan struct{}, 1), ended: make(chan struct{}, 1), stopped: make(chan error, 1)}
+		key := keyFunc(func(ctx context.Context, _ bool, _ string, _ []byte) ([]byte, error) {
+			w.woken <- struct{}{}
+			<-ctx.Done()
+			w.ended <- struct{}{}
+			return nil, ctx.Err()
+		})
+		l := listen(t)
+		w.path = l.Path()
+		var ctx context.Context
+		ctx, w.stop = context.WithCancel(t.Context())
+		server := newServer(t, key, yes, remote.ServerOptions{})
+		go func() { w.stopped <- server.Serve(ctx, l) }()
+		return w
+	}
+	asking := func(ctx context.Context, c *remote.Client) <-chan error {
+		got := make(chan error, 1)
+		go func() {
+			_, err := c.Get(ctx, origin, []byte(gets))
+			got <- err
+		}()
+		return got
+	}
+	t.Run("the caller's ctx", func(t *testing.T) {
+		w := begin(t)
+		c := dial(t, w.path)
+		ctx, cancel := context.WithCancel(t.Context())
+		got := asking(ctx, c)
+		<-w.woken
+		cancelled := time.Now()
+		cancel()
+		require.ErrorIs(t, <-got, context.Canceled)
+		<-w.ended
+		t.Logf("cancelled at the key after %v", time.Since(cancelled))
 		_, err := c.Get(ctx, origin, []byte(gets))
-		got <- err
-	}()
-	<-woken
-	cancelled := time.Now()
-	cancel()
-	require.ErrorIs(t, <-got, context.Canceled)
-	t.Logf("cancelled at the key after %v", (<-ended).Sub(cancelled))
-
-	conn, err := net.Dial("unix", path)
-	require.NoError(t, err)
-	_, err = conn.Write(append(remote.Hello(1, "h"), remote.Asking(false, origin, []byte(gets))...))
-	require.NoError(t, err)
-	<-woken
-	require.NoError(t, conn.Close())
-	<-ended
-
-	_, err = c.Get(ctx, origin, []byte(gets))
-	require.ErrorIs(t, err, context.Canceled, "a ctx that is done before the call")
-
-	// The Server stops.
-	l, err := remote.Listen(socketPath(t))
-	require.NoError(t, err)
-	serving, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(serving, l) }()
-	c = dial(t, l.Path())
-	go func() {
+		require.ErrorIs(t, err, context.Canceled, "a ctx that is done before the call")
+	})
+	t.Run("the connection", func(t *testing.T) {
+		w := begin(t)
+		conn, err := net.Dial("unix", w.path)
+		require.NoError(t, err)
+		_, err = conn.Write(append(remote.Hello(1, "h"), remote.Asking(false, origin, []byte(gets))...))
+		require.NoError(t, err)
+		<-w.woken
+		require.NoError(t, conn.Close())
+		<-w.ended
+	})
+	t.Run("the Server", func(t *testing.T) {
+		w := begin(t)
+		c := dial(t, w.path)
+		got := asking(t.Context(), c)
+		<-w.woken
+		w.stop()
+		require.NoError(t, <-w.stopped)
+		<-w.ended
+		require.ErrorIs(t, <-got, remote.ErrDisconnected)
 		_, err := c.Get(t.Context(), origin, []byte(gets))
-		got <- err
-	}()
-	<-woken
-	stop()
-	require.NoError(t, <-done)
-	<-ended
-	require.ErrorIs(t, <-got, remote.ErrDisconnected)
-	_, err = c.Get(t.Context(), origin, []byte(gets))
-	require.ErrorIs(t, err, remote.ErrDisconnected)
-	require.ErrorContains(t, err, "ssh -R")
+		require.ErrorIs(t, err, remote.ErrDisconnected)
+		require.ErrorContains(t, err, "ssh -R")
+	})
 }
 
 func TestNewServerRefuses(t *testing.T) {
