@@ -46,9 +46,9 @@ func (c *Client) begin(originText, rpID string, create bool) (*ceremony, error) 
 // pages, https://example.org for instance.
 //
 // The ceremony ends with ctx, or with the timeout in the options. Errors:
-// [ErrOrigin], [ErrNoDevice], [ErrPINRequired], [ErrPINNotSet], [ErrExcluded],
-// [ErrUnsupportedAlgorithm], [*PINError], any other [Status] of the key, what the
-// UI returned, and the errors of ctx.
+// [ErrOrigin], [ErrNoDevice], [*IneligibleError] for [ErrExcluded],
+// [ErrUnsupportedAlgorithm], [ErrPINNotSet] and [ErrPINRequired], [*PINError], any
+// other [Status] of the key, what the UI returned, and the errors of ctx.
 func (c *Client) Create(ctx context.Context, origin string, options []byte) ([]byte, error) {
 	o, err := parseOptions[creationOptions](options)
 	if err != nil {
@@ -72,9 +72,9 @@ func (c *Client) Create(ctx context.Context, origin string, options []byte) ([]b
 // the AuthenticationResponseJSON to send back.
 //
 // The ceremony ends with ctx, or with the timeout in the options. Errors:
-// [ErrOrigin], [ErrNoDevice], [ErrPINRequired], [ErrPINNotSet],
-// [ErrNoCredentials], [ErrChoiceRequired], [*PINError], any other [Status] of the
-// key, what the UI returned, and the errors of ctx.
+// [ErrOrigin], [ErrNoDevice], [*IneligibleError] for [ErrNoCredentials],
+// [ErrPINNotSet] and [ErrPINRequired], [ErrChoiceRequired], [*PINError], any other
+// [Status] of the key, what the UI returned, and the errors of ctx.
 func (c *Client) Get(ctx context.Context, origin string, options []byte) ([]byte, error) {
 	o, err := parseOptions[requestOptions](options)
 	if err != nil {

@@ -7,11 +7,31 @@
 // talk to the person (a [UI]). [Client.Create] turns the creation options a
 // relying party sent as JSON into the registration response to send back;
 // [Client.Get] does the same for a sign-in. Package authenticator/softkey is a
-// key in software to try both with.
+// key in software to try both with, authenticator/hid finds keys on USB, and
+// authenticator/terminal is a UI for a text terminal. A program that signs people in
+// needs nothing else of this package than these names and the errors.
 //
-// One layer below, [Device] is a single key. [NewCTAP2] makes one from a
-// [Transport], the byte-level line to the key, which is all that a new medium
-// has to provide.
+// One layer below, [Device] is a single key. What its owner does with it stands
+// behind interfaces that a Device may have: [PINManager], [CredentialManager],
+// [FingerprintManager] and [Resetter], asked for by a type assertion.
+//
+// [NewCTAP2] makes a Device from a [Transport], the byte-level line to the key, which
+// is all that a new medium has to provide. The request and result types are for those
+// who do that or who speak to a Device themselves.
+//
+// # A ceremony
+//
+//   - No key: the UI is asked to have one plugged in. Several: all blink, and the one
+//     that is touched is used. One that cannot serve blinks as well, and touching it
+//     yields an [*IneligibleError] that says why. The others are cancelled, and have
+//     answered within two seconds.
+//   - Without a PIN the touch that chooses is the touch that signs.
+//   - The user is verified when the relying party requires or prefers it or the key
+//     insists (alwaysUv): by the key's sensor, up to three times or as often as the
+//     key recommends, and by PIN when that fails or is blocked.
+//   - Lists of credentials are cut to what the key accepts and looked through in
+//     silence.
+//   - Several accounts: all are signed for with one touch, and the UI chooses.
 //
 // # Guarantees
 //
@@ -21,8 +41,9 @@
 //   - clientDataJSON is serialised byte for byte as §5.8.1.1 prescribes.
 //   - A key is woken only on the goroutine that called Create or Get, and every
 //     wait ends with its ctx.
-//   - A PIN is asked for only when the ceremony needs one, is sent once, never
-//     retried and never kept; the bytes that the UI returned are overwritten.
+//   - A PIN is asked for only when the ceremony needs one, and is sent once. When it
+//     is wrong the person is asked again, unless few tries are left; the same PIN is
+//     never sent twice. No copy of it is left in memory afterwards.
 //   - What a key answers is parsed strictly and within fixed limits. A response
 //     that does not parse, or that is about another relying party than asked,
 //     yields an error and nothing else.
@@ -32,9 +53,9 @@
 // # Non-goals
 //
 // Verifying attestation or assertions is the relying party's work and not done
-// here. U2F-only keys, changing a PIN, listing stored credentials and the
-// extensions beyond credProps and credProtect are not part of this package's
-// interface; extensions it does not know are ignored, as a browser ignores them.
+// here. Enterprise attestation, large blobs and authenticatorConfig are not part of
+// this package's interface; extensions it does not know are ignored, as a browser
+// ignores them.
 //
 // # Concurrency
 //
@@ -43,7 +64,8 @@
 //
 // # Compatibility
 //
-// CTAP 2.0 and 2.1 keys, PIN/UV auth protocols 2 and 1. The JSON is that of
+// CTAP 2.0 and 2.1 keys, those between the two ("FIDO_2_1_PRE"), and keys that know
+// only U2F; PIN/UV auth protocols 2 and 1. The JSON is that of
 // parseCreationOptionsFromJSON, parseRequestOptionsFromJSON and toJSON in
 // WebAuthn Level 3, so any relying party that serves browsers serves a Client.
 package authenticator
