@@ -319,7 +319,14 @@ func TestForwardedBySSH(t *testing.T) {
 		}
 	}()
 	_, forwarded := <-forwarding
-	require.True(t, forwarded, "ssh ended without forwarding")
+	if !forwarded {
+		_ = daemon.Process.Kill()
+		_ = daemon.Wait()
+		if strings.Contains(log.String(), "not allowed because") {
+			t.Skipf("sshd lets this account in on no machine, forwarding by ssh is NOT tested here: %s", log.String())
+		}
+		t.Fatal("ssh ended without forwarding")
+	}
 	info, err := os.Stat(far)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "as sshd makes it")
