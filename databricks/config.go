@@ -41,7 +41,9 @@ type Config struct {
 
 	// Audience of the ID token that is handed to the host. Empty is what a
 	// federation policy expects when it names none: the account id, which the
-	// host tells at /.well-known/databricks-config.
+	// host tells at /.well-known/databricks-config. Only hosts under Databricks'
+	// own domains and on loopback are believed there; any other host, such as a
+	// proxy with a name of its own, needs an Audience.
 	Audience string
 
 	// AccountID makes this a source for the account's own API (accounts.….com):
@@ -103,6 +105,9 @@ func (c Config) resolve() (Config, error) {
 	}
 	if c.Audience == "" {
 		c.Audience = c.AccountID
+	}
+	if c.Audience == "" && !namesItsAccount(c.Host) {
+		return c, fmt.Errorf("databricks: %s is not under a domain of Databricks, so it may not say whom ID tokens are for: set Config.Audience to what the federation policy expects (the account id, if it names none)", c.Host)
 	}
 	if c.Transport == nil {
 		c.Transport = defaultTransport()

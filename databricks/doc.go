@@ -19,6 +19,8 @@
 //     host. The host's discovery document cannot name another, and the exchange
 //     follows no redirect. The access token goes to that host only, too, when
 //     [Strategy.Transport] is in use.
+//   - Whom the ID token is for is said by [Config.Audience], or by a host under
+//     Databricks' own domains or on loopback; never by a stranger's host.
 //   - Scopes are those that were asked for. There is no default; all-apis is
 //     asked for by name or not at all.
 //   - Nothing here wakes a security key or opens a browser. When the session has
@@ -26,7 +28,8 @@
 //   - Any number of callers share one exchange; each waits under its own context;
 //     a host that fails is left alone for a while instead of being asked by each
 //     of them. Tokens are renewed ahead of their end, and are never handed out in
-//     their last max(60 s, 10 % of the lifetime), nor after the session's end.
+//     their last max(60 s, 10 % of the lifetime), nor after the session's end,
+//     which is also the latest expiry that any of them states.
 //   - With [Config.Audit], no token comes into being without a durable record
 //     that preceded it.
 //   - The exchange, and every call through the SDK, carries lakekey and the first
@@ -37,6 +40,14 @@
 // Whether the identity provider's word is trusted is decided on the Databricks
 // side, by a federation policy. Which person the host takes the token for is not
 // checked here.
+//
+// An ID token is a bearer token: while it lives, the host that was given it can
+// present it at any other host that takes the same issuer and audience, as the
+// same person and for scopes of its own choosing. With the default audience those
+// are all hosts of the account. Configure hosts that are trusted with that, keep
+// the issuer's tokens short-lived, and let policies name audiences of their own
+// where hosts must be kept apart. On loopback the same holds for whichever
+// program listens at the configured port, and it may name the account, too.
 //
 // # Concurrency
 //

@@ -38,15 +38,14 @@ func (s *TokenSource) mint(ctx context.Context) (*credential, time.Time, error) 
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("exchanging an ID token with %s: %w", s.config.Host, err)
 	}
-	c := &credential{token: token, authorization: secret.New("Bearer " + token.Value.Reveal())}
-	s.remember(c)
-	// Past its session's end a token is not handed out, however long the host
-	// would still take it.
-	expires := token.Expires
-	if end.Before(expires) {
-		expires = end
+	s.issued.add(token.Value)
+	// Past its session's end a token is not handed out, and nobody is told that it
+	// could be kept, however long the host would still take it.
+	if end.Before(token.Expires) {
+		token.Expires = end
 	}
-	return c, expires, nil
+	c := &credential{token: token, authorization: secret.New("Bearer " + token.Value.Reveal())}
+	return c, token.Expires, nil
 }
 
 func (s *TokenSource) now() time.Time {

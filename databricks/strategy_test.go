@@ -117,7 +117,7 @@ func TestConfigureRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "leave the SDK's empty")
 
 	// Through the SDK: the error reaches the caller, and no token any host.
-	c, err := sdk.NewWorkspaceClient(&sdk.Config{Host: w.url, Credentials: databricks.NewStrategy(w.source(t, func(c *databricks.Config) { c.Host = "https://other.example" }))})
+	c, err := sdk.NewWorkspaceClient(&sdk.Config{Host: w.url, Credentials: databricks.NewStrategy(w.source(t, func(c *databricks.Config) { c.Host, c.Audience = "https://other.example", "a" }))})
 	require.NoError(t, err)
 	_, err = c.CurrentUser.Me(t.Context(), iam.MeRequest{})
 	require.ErrorContains(t, err, "a token source for each host")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync"
 
 	"github.com/lakekey/lakekey/internal/refresh"
 	"github.com/lakekey/lakekey/internal/secret"
@@ -26,8 +25,7 @@ type TokenSource struct {
 	// cache runs one mint at a time.
 	audience string
 
-	mu     sync.Mutex
-	issued [2]*credential // the newest and the one before it
+	issued issued
 }
 
 // credential is a token with the header that carries it. It is immutable.
@@ -112,28 +110,4 @@ func (s *TokenSource) LogValue() slog.Value { return slog.StringValue(fmt.Sprint
 
 func (s *TokenSource) credential(ctx context.Context) (*credential, error) {
 	return s.cache.Value(ctx)
-}
-
-// remember notes that c was handed out.
-func (s *TokenSource) remember(c *credential) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.issued = [2]*credential{c, s.issued[0]}
-}
-
-// recall returns the credential that carried authorization, if it is one of the
-// two newest, else nil.
-func (s *TokenSource) recall(authorization string) *credential {
-	if authorization == "" {
-		return nil
-	}
-	presented := secret.New(authorization)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range s.issued {
-		if c != nil && c.authorization.Equal(presented) {
-			return c
-		}
-	}
-	return nil
 }

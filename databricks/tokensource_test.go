@@ -180,8 +180,12 @@ func TestNothingOutlivesTheSession(t *testing.T) {
 	}))
 	defer host.Close()
 	s := w.source(t, func(c *databricks.Config) { c.Host, c.Audience = host.URL, "a" })
-	_, err := s.Token(t.Context())
+	token, err := s.Token(t.Context())
 	require.NoError(t, err)
+	require.Equal(t, w.session.Expires(), token.Expires, "others keep it for as long as they are told")
+	forSDK, err := client(t, s).Config.GetTokenSource().Token(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, w.session.Expires(), forSDK.Expiry)
 
 	var login *oidc.LoginRequiredError
 	for _, d := range []time.Duration{4*time.Minute + 40*time.Second, time.Minute, time.Hour} {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/lakekey/lakekey/internal/secret"
 )
 
 // Transport returns a RoundTripper for the HTTPTransport of the SDK's Config. The
@@ -14,7 +16,8 @@ import (
 //   - invalidates a token that the host answers with 401 (revoked, say), takes
 //     another and repeats the request once, if its body can be sent again: a 401
 //     says that the request was not applied, whatever its method;
-//   - refuses to send a token of the source to any other host;
+//   - refuses to send a token of the source, the current one or one of the 63
+//     before it, to any other host as a bearer token;
 //   - adds lakekey and the session to the User-Agent, for less than it costs
 //     without a Transport.
 //
@@ -43,9 +46,10 @@ const drainLimit = 64 << 10
 // or replaced Authorization header field".
 // https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	used := t.source.recall(r.Header.Get("Authorization"))
+	used := bearer(r.Header.Get("Authorization"))
+	ours := t.source.issued.has(used)
 	home := isAt(r.URL, t.source.Host())
-	if used != nil && !home {
+	if ours && !home {
 		if r.Body != nil {
 			_ = r.Body.Close() // the contract of RoundTripper
 		}
@@ -57,7 +61,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("User-Agent", strings.TrimSpace(r.Header.Get("User-Agent")+" "+t.source.agent))
 	resp, err := t.base.RoundTrip(r)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || used == nil {
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || !ours {
 		return resp, err
 	}
 	return t.again(r, resp, used)
@@ -65,13 +69,13 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // again answers a 401 to used: with the answer to the same request under another
 // token, or with the 401 itself.
-func (t *transport) again(r *http.Request, refused *http.Response, used *credential) (*http.Response, error) {
-	t.source.Invalidate(used.token.Value)
+func (t *transport) again(r *http.Request, refused *http.Response, used secret.Value) (*http.Response, error) {
+	t.source.Invalidate(used)
 	if r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
 		return refused, nil
 	}
 	fresh, err := t.source.credential(r.Context())
-	if err != nil || fresh == used {
+	if err != nil || fresh.token.Value.Equal(used) {
 		return refused, nil
 	}
 	repeated := r.Clone(r.Context())

@@ -178,6 +178,35 @@ func TestTokenStaysAtItsHost(t *testing.T) {
 	require.Zero(t, strayed.Load())
 }
 
+// A token that has been replaced is one that the host still takes.
+func TestOlderTokensStayAtTheirHost(t *testing.T) {
+	w := newWorld(t)
+	s := w.source(t)
+	var strayed atomic.Int64
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { strayed.Add(1) }))
+	defer other.Close()
+	var issued []string
+	for range 8 {
+		token, err := s.Token(t.Context())
+		require.NoError(t, err)
+		require.NotContains(t, issued, token.Value.Reveal())
+		issued = append(issued, token.Value.Reveal())
+		s.Invalidate(token.Value)
+		w.session.advance(time.Minute)
+	}
+	rt := databricks.NewStrategy(s).Transport(nil)
+	for i, token := range issued {
+		for _, scheme := range []string{"Bearer ", "bearer "} {
+			r, err := http.NewRequest(http.MethodGet, other.URL, nil)
+			require.NoError(t, err)
+			r.Header.Set("Authorization", scheme+token)
+			_, err = rt.RoundTrip(r)
+			require.ErrorContains(t, err, "refusing to send a token", i)
+		}
+	}
+	require.Zero(t, strayed.Load())
+}
+
 // The caller's request is the caller's, RoundTripper's contract says.
 func TestRequestIsNotChanged(t *testing.T) {
 	w := newWorld(t)

@@ -26,7 +26,8 @@ type wellKnown struct {
 }
 
 // defaultAudience asks the host for the id of its account, which is the audience
-// of a federation policy that names none.
+// of a federation policy that names none. Config.resolve has made sure that the
+// host is one to be believed.
 func (s *TokenSource) defaultAudience(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, wellKnownTimeout)
 	defer cancel()

@@ -54,6 +54,76 @@ func TestDiscoveryDocument(t *testing.T) {
 	}
 }
 
+// A host that a person was lured to names somebody else's account: an ID token
+// for that one would be good at every workspace of it. Who names the audience
+// must be Databricks, this machine, or the program itself.
+func TestStrangerDoesNotNameTheAudience(t *testing.T) {
+	const victim = "victim-account"
+	for host, believed := range map[string]bool{
+		"https://dbc-1.cloud.databricks.com":            true,
+		"https://dbc-1.staging.cloud.databricks.com":    true,
+		"https://dbc-1.cloud.databricks.com:8443":       true,
+		"https://DBC-1.Cloud.Databricks.com./?o=1":      true,
+		"https://acme.databricks.com":                   true,
+		"https://1.1.gcp.databricks.com":                true,
+		"https://dbc-1.cloud.databricks.us":             true,
+		"https://dbc-1.cloud.databricks.mil":            true,
+		"https://adb-1.1.azuredatabricks.net":           true,
+		"https://adb-1.1.databricks.azure.us":           true,
+		"https://adb-1.1.databricks.azure.cn":           true,
+		"http://localhost:8080":                         true,
+		"http://127.0.0.1:8080":                         true,
+		"https://[::1]:8080":                            true,
+		"https://evil.example":                          false,
+		"https://cloud.databricks.com.evil.example":     false,
+		"https://evilcloud-databricks.com":              false,
+		"https://evildatabricks.com":                    false,
+		"https://evilazuredatabricks.net":               false,
+		"https://evil.example:443/.databricks.com":      false,
+		"https://evil.example/?x=.cloud.databricks.com": false,
+		"https://app-1.aws.databricksapps.com":          false, // customers' own programs
+		"https://evil.azure.us":                         false,
+		"https://10.0.0.1":                              false,
+		"https://databricks.com.localhost":              false,
+	} {
+		t.Run(host, func(t *testing.T) {
+			session := newSession(t)
+			config := databricks.Config{Host: host, Scopes: []string{"sql"}, Transport: hostNaming(victim)}
+			s, err := databricks.NewTokenSource(session, config)
+			if err == nil {
+				defer s.Close()
+				_, err = s.Token(t.Context())
+			}
+			if believed {
+				require.NoError(t, err)
+				require.Equal(t, victim, session.last.Audience)
+				return
+			}
+			require.ErrorContains(t, err, "set Config.Audience")
+			require.Zero(t, session.calls.Load(), "no ID token for whom the host named")
+
+			config.Audience = "mine"
+			s, err = databricks.NewTokenSource(session, config)
+			require.NoError(t, err)
+			defer s.Close()
+			_, err = s.Token(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "mine", session.last.Audience)
+		})
+	}
+}
+
+// hostNaming is a host that says which account is its own, and issues tokens.
+type hostNaming string
+
+func (account hostNaming) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Path != "/.well-known/databricks-config" {
+		return tokenHost{}.RoundTrip(r)
+	}
+	body := io.NopCloser(strings.NewReader(`{"account_id":"` + string(account) + `"}`))
+	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: body, Request: r}, nil
+}
+
 func answer(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
