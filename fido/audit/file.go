@@ -24,7 +24,8 @@ var ErrLocked = errors.New("audit: the log is open elsewhere; one program writes
 //
 // OpenFile verifies what is there and fails with a [*TamperError] rather than
 // continue a log that is not what was written, and with [ErrLocked] when the
-// file is open elsewhere.
+// file is open elsewhere. It follows no link to the log, and opens nothing that
+// is not a regular file; folders on the way may be links.
 //
 // A crash may leave the last write unfinished. Such bytes are moved to a file
 // beside the log (".torn-N" behind, N being the number of the record that was
@@ -48,7 +49,7 @@ func openFile(path string, signer note.Signer, o Options, wrap func(*os.File) fi
 	if signer == nil {
 		return nil, errors.New("audit: a log needs a signer")
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openRegular(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, fmt.Errorf("audit: opening the log: %w", err)
 	}
@@ -143,7 +144,7 @@ func (l *Log) checkSigner() error {
 // crash kept from being recorded.
 func (l *Log) recordRecovery(path string) error {
 	torn := tornPath(path, l.tree.size+1)
-	f, err := os.Open(torn)
+	f, err := openRegular(torn, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -174,7 +175,7 @@ func checkpointPath(path string) string { return path + ".checkpoint" }
 func tornPath(path string, record uint64) string { return fmt.Sprintf("%s.torn-%d", path, record) }
 
 func readCheckpoint(path string) ([]byte, error) {
-	f, err := os.Open(checkpointPath(path))
+	f, err := openFollowing(checkpointPath(path))
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +198,7 @@ func (s *fileStore) append(p []byte) error {
 	if info.Size() != s.size {
 		return fmt.Errorf("%s has %d bytes, and %d were written: something else changed it", s.path, info.Size(), s.size)
 	}
-	if named, err := os.Stat(s.path); err != nil || !os.SameFile(named, info) {
+	if named, err := os.Lstat(s.path); err != nil || !os.SameFile(named, info) {
 		return fmt.Errorf("%s was moved or removed", s.path)
 	}
 	if _, err := s.f.WriteAt(p, s.size); err != nil {
@@ -211,14 +212,7 @@ func (s *fileStore) append(p []byte) error {
 }
 
 func (s *fileStore) replaceCheckpoint(msg []byte) error {
-	tmp := checkpointPath(s.path) + ".tmp"
-	if err := writeFile(tmp, os.O_TRUNC, bytes.NewReader(msg)); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, checkpointPath(s.path)); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(s.path))
+	return replaceFile(checkpointPath(s.path), bytes.NewReader(msg))
 }
 
 // settle makes the file end with its last whole record, and makes that durable.
@@ -227,10 +221,7 @@ func (s *fileStore) settle(v *verification) error {
 		torn := io.NewSectionReader(s.f, v.offset, v.unfinished)
 		// First a copy, durably: the next opening finds it and records it even
 		// if this one gets no further.
-		if err := writeFile(tornPath(s.path, v.tree.size+1), os.O_APPEND, torn); err != nil {
-			return err
-		}
-		if err := syncDir(filepath.Dir(s.path)); err != nil {
+		if err := s.setAside(tornPath(s.path, v.tree.size+1), torn); err != nil {
 			return err
 		}
 		if err := s.f.Truncate(v.offset); err != nil {
@@ -255,17 +246,16 @@ func (s *fileStore) settle(v *verification) error {
 	return s.f.Sync()
 }
 
-func writeFile(path string, flag int, r io.Reader) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|flag, 0o600)
-	if err != nil {
+// setAside adds torn to the file at path, where an opening that a crash ended
+// may have left bytes before.
+func (s *fileStore) setAside(path string, torn io.Reader) error {
+	before, err := openRegular(path, os.O_RDONLY)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return replaceFile(path, torn)
+	case err != nil:
 		return err
 	}
-	_, err = io.Copy(f, r)
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return err
+	defer before.Close()
+	return replaceFile(path, io.MultiReader(before, torn))
 }

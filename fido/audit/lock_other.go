@@ -13,4 +13,6 @@ func lockFile(*os.File) error {
 	return fmt.Errorf("audit: a log in a file needs file locks, which are not supported on %s", runtime.GOOS)
 }
 
+const noFollow, noBlock = 0, 0
+
 func syncDir(string) error { return nil }

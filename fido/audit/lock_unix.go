@@ -26,6 +26,11 @@ func lockFile(f *os.File) error {
 	}
 }
 
+const (
+	noFollow = syscall.O_NOFOLLOW
+	noBlock  = syscall.O_NONBLOCK
+)
+
 // syncDir makes a new or renamed entry of the folder durable.
 func syncDir(path string) error {
 	d, err := os.Open(path)

@@ -24,5 +24,8 @@ func lockFile(f *os.File) error {
 	}
 }
 
+// Windows has neither flag; what a path names is looked at before and after.
+const noFollow, noBlock = 0, 0
+
 // syncDir does nothing: Windows cannot flush a folder, and does not need to.
 func syncDir(string) error { return nil }

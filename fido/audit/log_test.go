@@ -366,7 +366,7 @@ func TestACheckpointThatCannotBeKeptIsFinal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	l := open(t, path, signer, audit.Options{CheckpointInterval: time.Hour})
 	require.NoError(t, l.Append(t.Context(), audit.Event{Type: "a"}))
-	require.NoError(t, os.Mkdir(path+".checkpoint.tmp", 0o700))
+	require.NoError(t, os.MkdirAll(path+".checkpoint.tmp/not-empty", 0o700))
 	var we *audit.WriteError
 	_, err := l.Checkpoint(t.Context())
 	require.ErrorAs(t, err, &we)

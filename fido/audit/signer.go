@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -37,14 +35,24 @@ func NewSigner(name string) (signer note.Signer, verifierKey string, secretKey s
 // OpenSigner reads the key of the log called name from the file at path, or,
 // if there is no such file, makes a key and writes it there. It refuses a file
 // that anybody but its owner may read (mode 0600). The key stands on one line,
-// in the form of [note.GenerateKey].
+// in the form of [note.GenerateKey]. A key is there whole or not at all, whenever
+// the program that makes it is killed.
 //
 // Keep the file where the log is not kept: who has both can rewrite history.
 func OpenSigner(path, name string) (signer note.Signer, verifierKey string, err error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return createSigner(path, name)
+	signer, verifierKey, err = readSigner(path, name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return signer, verifierKey, err
 	}
+	signer, verifierKey, err = createSigner(path, name)
+	if errors.Is(err, fs.ErrExist) { // of two programs that start together one makes the key
+		return readSigner(path, name)
+	}
+	return signer, verifierKey, err
+}
+
+func readSigner(path, name string) (signer note.Signer, verifierKey string, err error) {
+	f, err := openFollowing(path)
 	if err != nil {
 		return nil, "", fmt.Errorf("audit: opening the key: %w", err)
 	}
@@ -62,6 +70,9 @@ func OpenSigner(path, name string) (signer note.Signer, verifierKey string, err 
 		return nil, "", fmt.Errorf("audit: reading the key: %v", err)
 	}
 	skey := strings.TrimSpace(string(b))
+	if skey == "" {
+		return nil, "", fmt.Errorf("audit: %s is empty: put the key of the log there, or, if the log is new, remove the file and a key is made", path)
+	}
 	signer, err = note.NewSigner(skey)
 	if err != nil {
 		return nil, "", fmt.Errorf("audit: %s holds no signing key: %v", path, err)
@@ -78,23 +89,8 @@ func createSigner(path, name string) (note.Signer, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	// O_EXCL: of two programs that start together one makes the key.
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
+	if err := createFile(path, strings.NewReader(key.Reveal()+"\n")); err != nil {
 		return nil, "", fmt.Errorf("audit: creating the key: %w", err)
-	}
-	_, err = f.WriteString(key.Reveal() + "\n")
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
-		return nil, "", fmt.Errorf("audit: writing the key: %v", err)
 	}
 	return signer, verifierKey, nil
 }
