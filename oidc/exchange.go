@@ -68,11 +68,13 @@ func NewExchanger(tokenEndpoint string, o ExchangerOptions) (*Exchanger, error) 
 }
 
 // Exchange trades r.SubjectToken. When the endpoint is busy (429, 503) it waits
-// as long as the endpoint asks, within ctx and reason, and tries again; anything
-// else is tried once.
+// as long as the endpoint asks and tries again; anything else is tried once. All
+// tries are begun within 10 s, because nobody is told that it waits: if the
+// endpoint asks for longer, or ctx ends before, Exchange returns at once and the
+// error's RetryAfter says how long to leave the endpoint alone.
 //
-// It returns [*ExchangeError] if the endpoint refuses and ctx's error when ctx
-// ends.
+// It returns [*ExchangeError] if the endpoint refuses or stays busy and ctx's
+// error when ctx ends.
 func (e *Exchanger) Exchange(ctx context.Context, r ExchangeRequest) (*Token, error) {
 	if r.SubjectToken.IsZero() {
 		return nil, errors.New("oidc: nothing to exchange: ExchangeRequest.SubjectToken is empty")
@@ -94,7 +96,7 @@ func (e *Exchanger) Exchange(ctx context.Context, r ExchangeRequest) (*Token, er
 		header.Set("User-Agent", r.UserAgent)
 	}
 	var asked time.Time
-	a, err := patient(ctx, e.now, func() (*answer, error) {
+	a, err := patient(ctx, e.now, time.Now().Add(maxPatience), func() (*answer, error) {
 		asked = e.now()
 		return e.wire.post(ctx, e.endpoint, form, header)
 	})

@@ -37,7 +37,8 @@ func (p *Provider) grant(ctx context.Context, proofs *prover, form url.Values) (
 	}
 	try := send
 	if form.Get("grant_type") == "refresh_token" { // a code is good for one try
-		try = func() (*answer, error) { return patient(ctx, p.now, send) }
+		until := time.Now().Add(maxPatience) // also for the answer to a nonce
+		try = func() (*answer, error) { return patient(ctx, p.now, until, send) }
 	}
 	a, err := try()
 	if err == nil && proofs.learn(a.header) && a.status != http.StatusOK && a.failure(tokenEndpoint, form, asked).Code == "use_dpop_nonce" {

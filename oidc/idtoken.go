@@ -9,6 +9,7 @@ import (
 	"errors"
 	"strings"
 	"time"
+	"unicode"
 
 	gooidc "github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
@@ -23,7 +24,8 @@ const (
 	leeway = time.Minute
 	// maxTokenAge is how old a token may be that was issued just now.
 	maxTokenAge = 10 * time.Minute
-	// maxLifetime is longer than any session.
+	// maxLifetime bounds tokens and sessions, whatever an issuer says: nobody
+	// should find a session that was forgotten long ago.
 	maxLifetime = 24 * time.Hour
 )
 
@@ -192,9 +194,13 @@ func (p *Provider) checkClaims(payload []byte, want expectation) (*IDToken, erro
 		return nil, refuse("aud", "it is not for %q alone", want.audience)
 	case azp != want.clientID && (azp != "" || want.audience != want.clientID):
 		return nil, refuse("azp", "%.80q is not this client, %q", clean(azp), want.clientID)
-	case t.Subject == "" || len(t.Subject) > 255 || strings.ContainsFunc(t.Subject, control):
+	case t.Subject == "" || len(t.Subject) > 255 || strings.ContainsFunc(t.Subject, unseen):
 		// OpenID Connect Core 1.0 §2: at most 255 characters.
 		return nil, refuse("sub", "not the name of anyone")
+	case strings.ContainsFunc(t.ID, unseen):
+		return nil, refuse("jti", "it cannot be printed")
+	case strings.ContainsFunc(strings.Join(t.AMR, ""), unseen):
+		return nil, refuse("amr", "it cannot be printed")
 	case !now.Before(t.Expires):
 		return nil, refuse("exp", "it expired at %s; here it is %s", stamp(t.Expires), stamp(now))
 	case t.IssuedAt.After(now.Add(leeway)):
@@ -235,7 +241,12 @@ func (p *Provider) checkClaims(payload []byte, want expectation) (*IDToken, erro
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-func control(r rune) bool { return r < 0x20 || r == 0x7f }
+// unseen reports whether r steers what prints it instead of being seen: controls,
+// C0 and C1, which are commands to a terminal; format characters, with which a
+// text reads as another (bidirectional overrides, zero-width joiners); and
+// separators of lines. People decide by what they see.
+// https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing
+func unseen(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
 
 func oneOf(list []string, s string) bool {
 	for _, l := range list {

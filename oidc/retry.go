@@ -10,7 +10,7 @@ import (
 
 const (
 	maxAttempts  = 4
-	maxPause     = 30 * time.Second
+	maxPatience  = 10 * time.Second // for all attempts: silence that a person bears
 	defaultPause = 500 * time.Millisecond
 )
 
@@ -30,9 +30,9 @@ func retryAfter(value string, now time.Time) time.Duration {
 
 // patient sends a request and, as long as the server says that it is busy (429
 // or 503) and nothing else, waits for as long as the server asks and sends it
-// again. It gives up with the last answer when the wait would be longer than a
-// caller should be kept, or than ctx allows.
-func patient(ctx context.Context, now func() time.Time, send func() (*answer, error)) (*answer, error) {
+// again. It gives up with the last answer, at once, when the wait would end after
+// until or after ctx.
+func patient(ctx context.Context, now func() time.Time, until time.Time, send func() (*answer, error)) (*answer, error) {
 	for attempt := 0; ; attempt++ {
 		a, err := send()
 		if err != nil || attempt == maxAttempts-1 || a.status != http.StatusTooManyRequests && a.status != http.StatusServiceUnavailable {
@@ -42,7 +42,7 @@ func patient(ctx context.Context, now func() time.Time, send func() (*answer, er
 		if pause == 0 {
 			pause = defaultPause << attempt
 		}
-		if deadline, ok := ctx.Deadline(); pause > maxPause || ok && time.Until(deadline) <= pause {
+		if deadline, ok := ctx.Deadline(); time.Until(until) < pause || ok && time.Until(deadline) <= pause {
 			return a, nil
 		}
 		timer := time.NewTimer(pause)

@@ -64,6 +64,12 @@ func newSession(p *Provider, r SignInRequest, proofs *prover, g *grant, first *I
 	if s.expires.IsZero() || !g.sessionEnds.IsZero() && g.sessionEnds.Before(s.expires) {
 		s.expires = g.sessionEnds
 	}
+	// The touch is the only ground for the session, and it is of today.
+	for _, from := range []time.Time{s.authTime, p.now()} {
+		if latest := from.Add(maxLifetime); s.expires.After(latest) {
+			s.expires = latest
+		}
+	}
 	switch {
 	case s.expires.IsZero():
 		return nil, errors.New("oidc: the issuer does not say when the session ends")
@@ -84,7 +90,8 @@ func (s *Session) ID() string { return s.id }
 // Subject is who signed in: at lakekey's issuer, the user name.
 func (s *Session) Subject() string { return s.subject }
 
-// Expires is the hard end.
+// Expires is the hard end: at most 24 h after the touch, whatever the issuer
+// says.
 func (s *Session) Expires() time.Time { return s.expires }
 
 // IDToken returns an ID token for audience, from memory or, bound to the

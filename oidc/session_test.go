@@ -177,6 +177,13 @@ func TestBusyIssuerIsWaitedFor(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 6*time.Second, time.Since(start))
 
+		// Ten seconds in all: a third wait of 4 s is not begun.
+		f.idp.Busy(100, "4")
+		start = time.Now()
+		_, err = s.IDToken(t.Context(), "the fourth")
+		require.Error(t, err)
+		require.Equal(t, 8*time.Second, time.Since(start))
+
 		// One that asks for longer than a caller should be kept is left alone
 		// for as long as it asks.
 		f.idp.Busy(1, "120")

@@ -169,6 +169,58 @@ func TestLifetimesAreBounded(t *testing.T) {
 	}
 }
 
+// An issuer that says more, or says nothing but how long, has a session that
+// ends a day after the touch.
+func TestSessionsAreBounded(t *testing.T) {
+	for name, lie := range map[string]func(map[string]any, time.Time){
+		"a century": func(c map[string]any, now time.Time) { c["session_expiry"] = now.AddDate(100, 0, 0).Unix() },
+		"25 hours":  func(c map[string]any, now time.Time) { c["session_expiry"] = now.Add(25 * time.Hour).Unix() },
+		"not said":  func(c map[string]any, _ time.Time) { delete(c, "session_expiry") },
+		"its clock is ahead": func(c map[string]any, now time.Time) {
+			c["auth_time"], c["session_expiry"] = now.Add(30*time.Second).Unix(), now.AddDate(100, 0, 0).Unix()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := &fixedClock{time.Unix(1_900_000_000, 0)}
+			f := newFixture(t, oidctest.Options{SessionLifetime: 1000 * time.Hour, Now: clock.now})
+			f.idp.Rewrite(func(claims map[string]any) {
+				claims["exp"] = clock.at.Add(time.Minute).Unix()
+				lie(claims, clock.at)
+			})
+			s := f.session(t)
+			require.Equal(t, clock.at.Add(24*time.Hour).UTC(), s.Expires().UTC())
+			clock.at = clock.at.Add(24 * time.Hour)
+			_, err := s.IDToken(t.Context(), audience)
+			var login *oidc.LoginRequiredError
+			require.ErrorAs(t, err, &login)
+		})
+	}
+}
+
+// Programs print these, and people decide by what they see.
+func TestClaimsThatDeceiveTheEyeAreRefused(t *testing.T) {
+	for name, text := range map[string]string{
+		"C0": "a\x1b[2Jb@x", "DEL": "a\x7fb@x", "C1": "ada\u009b2Jb@x", "NEL": "a\u0085b@x", "override": "ada\u202eb@x",
+		"isolate": "a\u2066b@x", "joiner": "a\u200db@x", "soft hyphen": "a\u00adb@x", "tag": "a\U000e0041b@x",
+		"line separator": "a\u2028b@x", "paragraph separator": "a\u2029b@x",
+	} {
+		for claim, value := range map[string]any{"sub": text, "jti": text, "amr": []string{"pop", text}} {
+			t.Run(name+" in "+claim, func(t *testing.T) {
+				f := newFixture(t, oidctest.Options{})
+				f.idp.Rewrite(func(claims map[string]any) { claims[claim] = value })
+				_, err := f.signIn(t.Context())
+				var refused *oidc.IDTokenError
+				require.ErrorAs(t, err, &refused)
+				require.Equal(t, claim, refused.Check)
+				require.NotContains(t, err.Error(), text)
+			})
+		}
+	}
+	f := newFixture(t, oidctest.Options{})
+	f.idp.Rewrite(func(claims map[string]any) { claims["sub"] = "zoë.李@例え.example" })
+	require.Equal(t, "zoë.李@例え.example", f.session(t).Subject())
+}
+
 // What was asked for must come back, letter by letter; not asking for anything
 // still means phishing-resistant.
 func TestACRIsExact(t *testing.T) {
