@@ -25,6 +25,7 @@ type authData struct {
 	aaguid       [16]byte // the rest only with flagAT
 	credentialID []byte
 	publicKey    []byte // COSE_Key
+	extensions   map[string]cbor.RawMessage
 }
 
 // parseAuthData reads authenticator data to its last byte.
@@ -59,7 +60,7 @@ func parseAuthData(codec *ctapCBOR, data []byte) (*authData, error) {
 		if err != nil {
 			return nil, malformed("extension data")
 		}
-		rest = after
+		a.extensions, rest = extensions, after
 	}
 	if len(rest) != 0 {
 		return nil, malformed("authenticator data")

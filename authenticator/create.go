@@ -22,6 +22,10 @@ func newCreation(o *creationOptions, c *ceremony) (*creation, error) {
 	if len(o.Challenge) == 0 {
 		return nil, errors.New("authenticator: the options have no challenge")
 	}
+	// "If evalByCredential is present, return a … NotSupportedError."
+	if o.Extensions.PRF != nil && o.Extensions.PRF.EvalByCredential != nil {
+		return nil, errors.New("authenticator: the options have prf values by credential, and there is none yet")
+	}
 	// Step 5: "If the length of options.user.id is not between 1 and 64 bytes
 	// (inclusive) then throw a TypeError."
 	if len(o.User.ID) == 0 || len(o.User.ID) > 64 {
@@ -145,6 +149,8 @@ func (c *creation) fit(request *MakeCredentialRequest, info *Info) error {
 		"userVerificationRequired":                     3,
 	}
 	x := c.options.Extensions
+	request.HMACSecret = x.PRF != nil && slices.Contains(info.Extensions, "hmac-secret")
+	request.MinPINLength = x.MinPINLength && slices.Contains(info.Extensions, "minPinLength")
 	if x.CredProtect == "" {
 		return nil
 	}

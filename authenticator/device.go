@@ -104,6 +104,8 @@ type MakeCredentialRequest struct {
 	Exclude        [][]byte // credential IDs; a key that has one of them refuses with [ErrExcluded]
 	Discoverable   bool     // the key keeps the credential and finds it without its ID
 	CredProtect    int      // 0: the key's default; 1 to 3: CTAP 2.1 §12.1
+	HMACSecret     bool     // the credential can yield secrets: CTAP 2.1 §12.5
+	MinPINLength   bool     // the key may tell the relying party: CTAP 2.1 §12.4
 
 	// PIN verifies the user by PIN, which the Device does not keep and does
 	// not overwrite: it stays the caller's. BuiltInUV verifies by what the key
@@ -127,6 +129,11 @@ type GetAssertionRequest struct {
 	RPID           string
 	Allow          [][]byte // credential IDs; empty: whatever the key finds for the RP ID
 
+	// Salts ask for secrets by hmac-secret (CTAP 2.1 §12.5): one or two of 32
+	// bytes, unless SaltsByCredential has others for the credential's ID.
+	Salts             [][]byte
+	SaltsByCredential map[string][][]byte
+
 	// PIN and BuiltInUV are as in [MakeCredentialRequest].
 	PIN       []byte
 	BuiltInUV bool
@@ -137,5 +144,6 @@ type Assertion struct {
 	CredentialID      []byte
 	AuthenticatorData []byte
 	Signature         []byte
-	User              User // zero for a credential that is not discoverable
+	Secrets           [][]byte // one for each salt; nil when the credential yields none
+	User              User     // zero for a credential that is not discoverable
 }

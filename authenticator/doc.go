@@ -31,6 +31,8 @@
 //     key recommends, and by PIN when that fails or is blocked.
 //   - Lists of credentials are cut to what the key accepts and looked through in
 //     silence.
+//   - The extensions credProps, credProtect, minPinLength and prf (over hmac-secret,
+//     with the user verified) are passed on; others are ignored, as a browser does.
 //   - Several accounts: all are signed for with one touch, and the UI chooses.
 //
 // # Guarantees
@@ -54,8 +56,7 @@
 //
 // Verifying attestation or assertions is the relying party's work and not done
 // here. Enterprise attestation, large blobs and authenticatorConfig are not part of
-// this package's interface; extensions it does not know are ignored, as a browser
-// ignores them.
+// this package's interface.
 //
 // # Concurrency
 //

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // signIn is a Get under way.
@@ -32,12 +33,16 @@ func newSignIn(o *requestOptions, c *ceremony) (*signIn, error) {
 	}
 	clientData := clientDataJSON(typeGet, o.Challenge, c.origin)
 	hash := sha256.Sum256(clientData)
-	return &signIn{
+	s := &signIn{
 		ceremony:   c,
 		options:    o,
 		clientData: clientData,
 		request:    GetAssertionRequest{ClientDataHash: hash[:], RPID: c.rpID, Allow: allow},
-	}, nil
+	}
+	if err := o.Extensions.PRF.apply(&s.request); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 func (s *signIn) run(ctx context.Context) ([]byte, error) {
@@ -49,7 +54,7 @@ func (s *signIn) run(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return authenticationResponse(s.clientData, chosen)
+	return authenticationResponse(s.clientData, chosen, s.options.Extensions.PRF.outputs(chosen))
 }
 
 // prepare adapts the request to one key.
@@ -65,6 +70,9 @@ func (s *signIn) prepare(ctx context.Context, device Device, alone bool) (*attem
 		return device.GetAssertion(ctx, &request)
 	}
 	wanted := requirement(s.options.UserVerification, requirementPreferred)
+	if s.options.Extensions.PRF.wanted() && slices.Contains(info.Extensions, "hmac-secret") {
+		wanted = requirementRequired
+	}
 	if a.plan, a.unfit = planVerification(info, wanted, true); a.unfit != nil {
 		return a, nil
 	}

@@ -33,7 +33,10 @@ func (d *ctap2) GetAssertion(ctx context.Context, req *GetAssertionRequest) ([]A
 		}
 		defer auth.wipe()
 	}
-	allow := req.Allow
+	salts, allow, err := d.salted(ctx, codec, info, auth, req)
+	if err != nil {
+		return nil, err
+	}
 	if info.overfull(allow) {
 		if allow, err = d.present(ctx, codec, info, auth, req.RPID, allow); err != nil {
 			return nil, err
@@ -45,6 +48,15 @@ func (d *ctap2) GetAssertion(ctx context.Context, req *GetAssertionRequest) ([]A
 	wire := &wireAssertionRequest{RPID: req.RPID, ClientDataHash: req.ClientDataHash, Allow: wireDescriptors(allow)}
 	if verify && auth == nil {
 		wire.Options = map[string]bool{"uv": true}
+	}
+	var secrets *pinSession
+	if len(salts) > 0 {
+		input, session, err := d.sealSalts(ctx, codec, info, salts)
+		if err != nil {
+			return nil, err
+		}
+		defer session.wipe()
+		wire.Extensions, secrets = map[string]any{"hmac-secret": input}, session
 	}
 	wire.PINAuth, wire.PINProtocol = auth.proof(req.ClientDataHash)
 	response, err := d.call(ctx, codec, cmdGetAssertion, wire)
@@ -69,6 +81,14 @@ func (d *ctap2) GetAssertion(ctx context.Context, req *GetAssertionRequest) ([]A
 			return nil, err
 		}
 		found = append(found, *next)
+	}
+	if secrets == nil {
+		return found, nil
+	}
+	for i := range found {
+		if found[i].Secrets, err = openSecrets(codec, secrets, found[i].AuthenticatorData, len(salts)); err != nil {
+			return nil, err
+		}
 	}
 	return found, nil
 }

@@ -58,7 +58,13 @@ func (d *ctap2) MakeCredential(ctx context.Context, req *MakeCredentialRequest) 
 		wire.Options["uv"] = true
 	}
 	if req.CredProtect != 0 {
-		wire.Extensions = map[string]int{"credProtect": req.CredProtect}
+		wire.extend("credProtect", req.CredProtect)
+	}
+	if req.HMACSecret {
+		wire.extend("hmac-secret", true)
+	}
+	if req.MinPINLength {
+		wire.extend("minPinLength", true)
 	}
 	wire.PINAuth, wire.PINProtocol = auth.proof(req.ClientDataHash)
 	response, err := d.call(ctx, codec, cmdMakeCredential, wire)
@@ -66,6 +72,13 @@ func (d *ctap2) MakeCredential(ctx context.Context, req *MakeCredentialRequest) 
 		return nil, fmt.Errorf("creating a credential: %w", err)
 	}
 	return parseCreated(codec, response, req.RP.ID, verify)
+}
+
+func (w *wireCreation) extend(name string, input any) {
+	if w.Extensions == nil {
+		w.Extensions = make(map[string]any)
+	}
+	w.Extensions[name] = input
 }
 
 func parseCreated(codec *ctapCBOR, data []byte, rpID string, verified bool) (*MakeCredentialResult, error) {

@@ -67,9 +67,11 @@ type creationOptions struct {
 	} `json:"authenticatorSelection"`
 	Attestation string `json:"attestation"`
 	Extensions  struct {
-		CredProps          bool   `json:"credProps"`
-		CredProtect        string `json:"credentialProtectionPolicy"`
-		EnforceCredProtect bool   `json:"enforceCredentialProtectionPolicy"`
+		CredProps          bool       `json:"credProps"`
+		CredProtect        string     `json:"credentialProtectionPolicy"`
+		EnforceCredProtect bool       `json:"enforceCredentialProtectionPolicy"`
+		MinPINLength       bool       `json:"minPinLength"`
+		PRF                *prfInputs `json:"prf"`
 	} `json:"extensions"`
 }
 
@@ -81,6 +83,9 @@ type requestOptions struct {
 	RPID             string           `json:"rpId"`
 	AllowCredentials []descriptorJSON `json:"allowCredentials"`
 	UserVerification string           `json:"userVerification"`
+	Extensions       struct {
+		PRF *prfInputs `json:"prf"`
+	} `json:"extensions"`
 }
 
 // parseOptions reads options, bare or as the publicKey member of what

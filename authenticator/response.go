@@ -60,13 +60,13 @@ func marshalCredential(id []byte, response any, extensions map[string]any) ([]by
 	return out, nil
 }
 
-func authenticationResponse(clientData []byte, a *Assertion) ([]byte, error) {
+func authenticationResponse(clientData []byte, a *Assertion, extensions map[string]any) ([]byte, error) {
 	return marshalCredential(a.CredentialID, assertionJSON{
 		ClientDataJSON:    clientData,
 		AuthenticatorData: a.AuthenticatorData,
 		Signature:         a.Signature,
 		UserHandle:        a.User.ID,
-	}, map[string]any{})
+	}, extensions)
 }
 
 func (c *creation) response(made *created) ([]byte, error) {
@@ -100,6 +100,9 @@ func (c *creation) response(made *created) ([]byte, error) {
 	extensions := map[string]any{}
 	if c.options.Extensions.CredProps {
 		extensions["credProps"] = map[string]any{"rk": made.request.Discoverable}
+	}
+	if c.options.Extensions.PRF != nil {
+		extensions["prf"] = map[string]any{"enabled": made.request.HMACSecret && enabled(codec, data.extensions)}
 	}
 	return marshalCredential(result.CredentialID, attestationJSON{
 		ClientDataJSON:     c.clientData,

@@ -58,7 +58,7 @@ type wireCreation struct {
 	User           wireUser         `cbor:"3,keyasint"`
 	Algorithms     []wireAlgorithm  `cbor:"4,keyasint"`
 	Exclude        []wireDescriptor `cbor:"5,keyasint,omitempty"`
-	Extensions     map[string]int   `cbor:"6,keyasint,omitempty"`
+	Extensions     map[string]any   `cbor:"6,keyasint,omitempty"`
 	Options        map[string]bool  `cbor:"7,keyasint,omitempty"`
 	PINAuth        []byte           `cbor:"8,keyasint,omitempty"`
 	PINProtocol    int              `cbor:"9,keyasint,omitempty"`
@@ -85,6 +85,7 @@ type wireAssertionRequest struct {
 	RPID           string           `cbor:"1,keyasint"`
 	ClientDataHash []byte           `cbor:"2,keyasint"`
 	Allow          []wireDescriptor `cbor:"3,keyasint,omitempty"`
+	Extensions     map[string]any   `cbor:"4,keyasint,omitempty"`
 	Options        map[string]bool  `cbor:"5,keyasint,omitempty"`
 	PINAuth        []byte           `cbor:"6,keyasint,omitempty"`
 	PINProtocol    int              `cbor:"7,keyasint,omitempty"`
