@@ -38,6 +38,7 @@ var holders = []reflect.Type{
 	reflect.TypeFor[softkey.CA](),
 	reflect.TypeFor[softkey.Key](),
 	reflect.TypeFor[softkey.Options](),
+	reflect.TypeFor[softkey.Port](),
 	reflect.TypeFor[databricks.TokenSource](),
 	reflect.TypeFor[databricks.Strategy](),
 	reflect.TypeFor[databrickstest.Options](),
