@@ -53,6 +53,7 @@ type incoming struct {
 
 // host is what a Port knows of the other end. It is used by one goroutine.
 type host struct {
+	now      func() time.Time
 	channels uint32 // allocated so far: 1 up to this
 	in       *incoming
 	lockedBy uint32
@@ -62,7 +63,7 @@ type host struct {
 // serve answers reports until the line ends.
 func (p *Port) serve(ctx context.Context) {
 	defer p.line.close()
-	var h host
+	h := host{now: time.Now}
 	for ctx.Err() == nil {
 		report, err := p.line.read()
 		if err != nil {
@@ -116,13 +117,13 @@ func (h *host) take(report []byte, busy bool) (*incoming, byte) {
 	case h.in != nil && h.in.channel == channel:
 		h.drop()
 		return nil, hidInvalidSequence
-	case h.in != nil && time.Since(h.in.began) < messagePeriod:
+	case h.in != nil && h.now().Sub(h.in.began) < messagePeriod:
 		return nil, hidChannelBusy
-	case busy, h.lockedBy != channel && time.Now().Before(h.locked):
+	case busy, h.lockedBy != channel && h.now().Before(h.locked):
 		return nil, hidChannelBusy
 	}
 	h.drop()
-	h.in = &incoming{channel: channel, command: command, data: make([]byte, 0, length), began: time.Now()}
+	h.in = &incoming{channel: channel, command: command, data: make([]byte, 0, length), began: h.now()}
 	return h.fill(report[7:]), 0
 }
 
@@ -199,7 +200,7 @@ func (p *Port) lock(h *host, m *incoming) {
 	case m.data[0] > longestLock:
 		p.refuse(m.channel, hidInvalidParameter)
 	default:
-		h.lockedBy, h.locked = m.channel, time.Now().Add(time.Duration(m.data[0])*time.Second)
+		h.lockedBy, h.locked = m.channel, h.now().Add(time.Duration(m.data[0])*time.Second)
 		p.answer(m.channel, m.command, nil)
 	}
 }

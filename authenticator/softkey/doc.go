@@ -8,6 +8,9 @@
 // authenticator.Transport: authenticator.NewCTAP2 makes a device of it.
 // [Options] script what a person would do: set a PIN, touch or not touch, show a
 // finger that the key knows or does not know.
+// [Key.PlugPTY] makes it a device that fido2-token, ssh-keygen and package
+// authenticator/hid open by its path, [Key.PlugUHID] a USB key that everything finds,
+// and [Port.SetFault] breaks the line to it.
 //
 // # Guarantees
 //
