@@ -75,9 +75,9 @@ func oldKey(t *testing.T, respond func(apdu []byte) []byte) (path string) {
 }
 
 func TestU2FOnly(t *testing.T) {
-	var asked []byte
+	asked := make(chan []byte, 16)
 	path := oldKey(t, func(apdu []byte) []byte {
-		asked = bytes.Clone(apdu)
+		asked <- bytes.Clone(apdu)
 		return append([]byte("U2F_V2"), 0x90, 0x00)
 	})
 	transport, err := hid.Open(soon(t), path)
@@ -90,7 +90,7 @@ func TestU2FOnly(t *testing.T) {
 	answer, err = transport.MSG(soon(t), version)
 	require.NoError(t, err)
 	require.Equal(t, "U2F_V2\x90\x00", string(answer))
-	require.Equal(t, version, asked)
+	require.Equal(t, version, <-asked)
 	require.NoError(t, transport.Close())
 
 	source := hid.NewSource(hid.Options{Paths: []string{path}})
