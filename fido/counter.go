@@ -27,7 +27,7 @@ func (p *RelyingParty) advance(ctx context.Context, c Credential, v verified, no
 		count := v.signCount
 		if (count != 0 || c.SignCount != 0) && count <= c.SignCount {
 			if count > seen { // it was ahead when we looked: slower, not cloned
-				return c, &VerificationError{Check: "sign count", Spec: specAssertion, Detail: "another sign-in with this key finished first; begin again"}
+				return c, &VerificationError{Check: "sign count", Spec: specAssertion, Signed: true, Detail: "another sign-in with this key finished first; begin again"}
 			}
 			if p.cfg.CounterPolicy != InsecureCounterAllow {
 				return c, p.quarantine(ctx, c, count, e)
@@ -77,7 +77,7 @@ func (p *RelyingParty) quarantine(ctx context.Context, c Credential, count uint3
 		return fmt.Errorf("quarantining the credential: %w", err)
 	}
 	e.Type, e.Outcome, e.Reason = "credential.quarantined", audit.OK, reason
-	refused := &VerificationError{Check: "sign count", Spec: specAssertion, Detail: reason, cause: ErrQuarantined}
+	refused := &VerificationError{Check: "sign count", Spec: specAssertion, Signed: true, Detail: reason, cause: ErrQuarantined}
 	if err := p.record(ctx, e); err != nil {
 		return errors.Join(refused, err)
 	}

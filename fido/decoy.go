@@ -35,8 +35,20 @@ func (p *RelyingParty) whoIs(ctx context.Context, name string) ([]byte, []creden
 	return user.Handle, references(credentials), nil
 }
 
+// decoyShapes are lengths of credential IDs and the transports reported with
+// them, as they are found among registered keys.
+var decoyShapes = [...]struct {
+	length     int
+	transports []string
+}{
+	{64, []string{"usb"}},
+	{48, []string{"nfc", "usb"}},
+	{64, []string{"nfc", "usb"}},
+	{32, []string{"internal"}},
+	{32, []string{"usb"}}, // lakekey's own softkey, among others
+}
+
 // nobody derives a handle and credentials from the name and the store's secret.
-// The IDs have lengths that keys use, the transports are what USB keys report.
 func (p *RelyingParty) nobody(ctx context.Context, key string) ([]byte, []credentialRef, error) {
 	seed, err := p.store.Seed(ctx, [32]byte(random32()))
 	if err != nil {
@@ -48,12 +60,11 @@ func (p *RelyingParty) nobody(ctx context.Context, key string) ([]byte, []creden
 		return mac.Sum(nil)
 	}
 	shape := derive("shape")
-	transports := [][]string{{"usb"}, {"nfc", "usb"}, {"nfc", "usb"}, {"internal"}}[shape[0]%4]
-	length := []int{64, 48, 64, 32}[shape[0]%4]
+	form := decoyShapes[int(shape[0])%len(decoyShapes)]
 	refs := make([]credentialRef, 1+shape[1]%2)
 	for i := range refs {
 		id := append(derive(fmt.Sprintf("id %d", 2*i)), derive(fmt.Sprintf("id %d", 2*i+1))...)
-		refs[i] = credentialRef{Type: publicKeyType, ID: id[:length], Transports: transports}
+		refs[i] = credentialRef{Type: publicKeyType, ID: id[:form.length], Transports: form.transports}
 	}
 	return derive("handle"), refs, nil
 }

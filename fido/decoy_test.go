@@ -79,6 +79,7 @@ func TestDecoysDifferBetweenStoresAndVary(t *testing.T) {
 		shapes[fmt.Sprint(len(o.AllowCredentials), len(o.AllowCredentials[0].ID), o.AllowCredentials[0].Transports)]++
 	}
 	require.Greater(t, len(shapes), 3, "%v", shapes)
+	require.Contains(t, shapes, "1 32 [usb]", "what lakekey's own software key looks like")
 }
 
 func TestDiscoverableOptionsNameNobody(t *testing.T) {

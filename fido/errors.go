@@ -29,11 +29,16 @@ var (
 	ErrConflict = errors.New("fido: the record has changed meanwhile")
 )
 
-// VerificationError says which check a response did not pass.
+// VerificationError says which check a response did not pass. Unless Signed is
+// set, anybody could have sent that response: to tell them the check would be to
+// tell them which names and credentials exist, as §14.6.2 warns. It is in the
+// audit log.
+// https://www.w3.org/TR/webauthn-3/#sctn-username-enumeration
 type VerificationError struct {
 	Check  string // what was checked, such as "origin" or "signature"
 	Spec   string // the clause that demands it
 	Detail string // what was found, as far as it helps the client's developer
+	Signed bool   // the registered key's signature was right: its holder may be told
 
 	cause error
 }

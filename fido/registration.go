@@ -105,7 +105,7 @@ func (p *RelyingParty) register(ctx context.Context, r CeremonyRecord, response 
 	if err != nil {
 		return nil, err
 	}
-	e.Origin, e.CredentialHash, e.AAGUID = origin, credentialHash(c.ID), c.AAGUID.String()
+	e.Origin, e.CredentialHash, e.AAGUID = origin, audit.HashID(c.ID), c.AAGUID.String()
 	e.Attestation, e.UserVerified = c.Attestation.String(), c.UserVerified
 	if r.Invite != nil {
 		if _, err := p.invite(ctx, *r.Invite, now); err != nil {

@@ -137,13 +137,6 @@ func denied(err error) bool {
 		errors.Is(err, ErrInviteInvalid) || errors.Is(err, ErrCredentialExists) || errors.Is(err, ErrQuarantined)
 }
 
-// credentialHash is how a credential is named in the audit log: its ID could
-// identify the person elsewhere.
-func credentialHash(id []byte) string {
-	sum := sha256.Sum256(id)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
 // Credential returns a registered key, or ErrNotFound. It may be quarantined:
 // see Credential.Quarantine.
 func (p *RelyingParty) Credential(ctx context.Context, id []byte) (*Credential, error) {

@@ -86,7 +86,7 @@ func (p *RelyingParty) signIn(ctx context.Context, r *CeremonyRecord, response [
 	if err != nil {
 		return nil, err
 	}
-	e.CredentialHash = credentialHash(a.credentialID)
+	e.CredentialHash = audit.HashID(a.credentialID)
 	c, err := p.owned(ctx, r, &a)
 	if err != nil {
 		return nil, err

@@ -27,6 +27,7 @@ type chain struct {
 	rp     *fido.RelyingParty
 	key    *softkey.Key
 	client *authenticator.Client
+	log    *audit.Log
 }
 
 func newChain(t testing.TB, at string, hardware bool) *chain {
@@ -49,7 +50,7 @@ func newChain(t testing.TB, at string, hardware bool) *chain {
 	key, err := softkey.New(softkey.Options{CA: ca})
 	require.NoError(t, err)
 	device := authenticator.NewCTAP2(key, authenticator.Descriptor{Product: "softkey"})
-	c := &chain{i, rp, key, authenticator.NewClient(authenticator.Devices(device), authenticator.Options{})}
+	c := &chain{i, rp, key, authenticator.NewClient(authenticator.Devices(device), authenticator.Options{}), log}
 
 	invite, err := rp.Invite(t.Context(), "ada@example.com", time.Hour)
 	require.NoError(t, err)
@@ -150,6 +151,36 @@ func TestChainUntilTheHardEnd(t *testing.T) {
 		require.Equal(t, before, requests.Load())
 		require.Equal(t, touches, ch.key.Touches())
 	})
+}
+
+// Close ends the session where it lives, not only in this process.
+func TestChainClose(t *testing.T) {
+	ch := newChain(t, local, true)
+	p, err := oidc.Discover(t.Context(), local, oidc.Options{Transport: inProcess{ch}})
+	require.NoError(t, err)
+	s, err := oidc.SignIn(t.Context(), p, ch.client, oidc.SignInRequest{ClientID: client, Audience: audience})
+	require.NoError(t, err)
+	twin, err := oidc.Twin(s)
+	require.NoError(t, err)
+	_, err = twin.IDToken(t.Context(), audience)
+	require.NoError(t, err, "the twin is as good as the session, while it lives")
+
+	require.NoError(t, s.Close(t.Context()))
+	_, err = twin.IDToken(t.Context(), "https://b.example")
+	var login *oidc.LoginRequiredError
+	require.ErrorAs(t, err, &login)
+	require.Contains(t, login.Reason, "session has ended")
+
+	var b strings.Builder
+	_, err = ch.log.WriteTo(&b)
+	require.NoError(t, err)
+	ended := 0
+	for line := range strings.Lines(b.String()) {
+		if strings.Contains(line, `"type":"session.end"`) && strings.Contains(line, `"outcome":"ok"`) && strings.Contains(line, s.ID()) {
+			ended++
+		}
+	}
+	require.Equal(t, 1, ended, b.String())
 }
 
 // A key that was never registered, and a caller that leaves.

@@ -96,6 +96,15 @@ func Steal(s *Session) (*Session, error) {
 	return newSession(s.provider, SignInRequest{ClientID: s.clientID, Audience: "seed"}, other, g, first)
 }
 
+// Twin gives a copy of the session everything that it has: what is left of one
+// that did not forget when it was closed.
+func Twin(s *Session) (*Session, error) {
+	held := s.credentials.Load()
+	g := &grant{refreshToken: held.refreshToken, sessionID: s.id, sessionEnds: s.expires}
+	first := &IDToken{Session: s.id, Subject: s.subject, ACR: s.acr, AuthTime: s.authTime, Expires: s.expires, sessionEnds: s.expires}
+	return newSession(s.provider, SignInRequest{ClientID: s.clientID, Audience: "seed"}, held.prover, g, first)
+}
+
 // Replay sends the same DPoP proof twice and returns the second status.
 func Replay(s *Session, audience string) (int, error) {
 	p, held := s.provider, s.credentials.Load()

@@ -87,7 +87,7 @@ func (i *Issuer) parseRequest(ctx context.Context, c *call) (*Request, error) {
 	if !slices.Contains(strings.Fields(c.form["scope"]), scopeOpenID) {
 		return nil, refuse(http.StatusBadRequest, "invalid_scope", "the scope must contain openid")
 	}
-	audience, allowed := c.client.audience(c.form["audience"])
+	audience, allowed := i.audience(c.client, c.form["audience"])
 	if !allowed {
 		return nil, badAudience(c.client)
 	}
@@ -274,7 +274,7 @@ func newSession(req *Request, p *fido.Proof, value string) Session {
 }
 
 func badAudience(c Client) *refusal {
-	return refuse(http.StatusBadRequest, "invalid_target", "the client "+c.ID+" may not ask for this audience; ask the issuer's operator to add it")
+	return refuse(http.StatusBadRequest, "invalid_target", "the client "+c.ID+" may not ask for this audience; ask the issuer's operator to add it, unless it is the issuer itself, for which there are no ID tokens")
 }
 
 func badSession() *refusal {

@@ -9,8 +9,12 @@ import (
 	"github.com/lakekey/lakekey/fido"
 )
 
-// signInError tells a client why its assertion was not accepted. What is not
-// about the assertion is a fault of ours, and stays an error.
+// signInError tells a client that its assertion was not accepted. Only who has
+// shown the key's signature is told why: before that anybody could be asking, and
+// the check at which a made-up answer fails would tell a known name from an
+// unknown one. The relying party's record holds the reason. What is not about
+// the assertion is a fault of ours, and stays an error.
+// https://www.w3.org/TR/webauthn-3/#sctn-username-enumeration
 func signInError(err error) error {
 	if errors.Is(err, fido.ErrCeremonyNotFound) {
 		return badSession()
@@ -18,11 +22,12 @@ func signInError(err error) error {
 	if errors.Is(err, fido.ErrQuarantined) {
 		return refuse(http.StatusBadRequest, "access_denied", "this key is quarantined, because it may have been copied; use another key and tell an administrator")
 	}
-	if _, ok := errors.AsType[*fido.UnsupportedAlgorithmError](err); ok {
-		return refuse(http.StatusBadRequest, "access_denied", "this issuer cannot verify signatures by this kind of key; use a key that supports ES256 or EdDSA")
+	v, verification := errors.AsType[*fido.VerificationError](err)
+	if verification && v.Signed {
+		return refuse(http.StatusBadRequest, "access_denied", "the assertion was not accepted ("+v.Check+": "+v.Detail+"); start again")
 	}
-	if v, ok := errors.AsType[*fido.VerificationError](err); ok {
-		return refuse(http.StatusBadRequest, "access_denied", "the response of the security key was not accepted ("+v.Check+"); start again, with a key that is registered here")
+	if _, algorithm := errors.AsType[*fido.UnsupportedAlgorithmError](err); verification || algorithm {
+		return refuse(http.StatusBadRequest, "access_denied", "the assertion was not accepted; start again with a key that is registered here for you, and if that does not help ask the issuer's operator, whose audit log has the reason")
 	}
 	return fmt.Errorf("finishing a sign-in: %w", err)
 }

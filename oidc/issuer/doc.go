@@ -18,7 +18,9 @@
 //     gets an ID token, an access token and a refresh token;
 //  4. POST /token with the refresh token and a proof by the same key gets
 //     another ID token, for the same or another audience that the client may
-//     ask for, and so on until the session ends.
+//     ask for, and so on until the session ends;
+//  5. POST /revoke (RFC 7009) with the refresh token and a proof by the same key
+//     ends the session before its time.
 //
 // # Guarantees
 //
@@ -34,9 +36,10 @@
 //     twice ends its session.
 //   - Every token is bound to the client's DPoP key (RFC 9449), and an ID token
 //     is for one audience, which the client must have been granted.
-//   - The record of an intent is durable before a token is signed, and the
-//     result is in the log before the token is sent. If the log fails there is
-//     no token. The record's token ID is the jti of the ID token, and with
+//   - The record of an intent is durable before a token is signed. If it cannot
+//     be written there is no token. The result is queued before the token is
+//     sent and on disk soon after; a crash in between leaves the intent open,
+//     which [audit.Verify] reports. The record's token ID is the jti of the ID token, and with
 //     ".at" behind it that of the access token; its token hash is the SHA-256
 //     of the refresh token.
 //   - A refresh asks the relying party again: a key that was revoked or

@@ -94,6 +94,7 @@ type Issuer struct {
 	routes       map[string]route
 	tokenURL     string
 	challengeURL string
+	revokeURL    string
 	swept        atomic.Int64 // Unix seconds
 
 	failPoint func(string) // between any two steps; nil outside tests
@@ -174,11 +175,9 @@ func (i *Issuer) addClients(clients []Client) error {
 			if !printable(a, maxIdentifier) {
 				return fmt.Errorf("issuer: audience %q of client %q: must be 1 to %d printable ASCII characters without spaces", a, c.ID, maxIdentifier)
 			}
-			// The issuer's access tokens are for itself: an ID token with
-			// that audience would be a second kind of token for one place.
-			if a == i.url.String() {
-				return fmt.Errorf("issuer: audience %q of client %q is the issuer itself", a, c.ID)
-			}
+		}
+		if i.isSelf(c.ID) || slices.ContainsFunc(c.Audiences, i.isSelf) {
+			return fmt.Errorf("issuer: an audience of client %q is the issuer itself", c.ID)
 		}
 		c.Audiences = slices.Clone(c.Audiences)
 		i.clients[c.ID] = c
@@ -189,8 +188,10 @@ func (i *Issuer) addClients(clients []Client) error {
 // audience returns the aud that the client gets when it asks for requested.
 // An ID token that is asked for without an audience is for the client itself
 // (OpenID Connect Core §2).
-func (c Client) audience(requested string) (string, bool) {
+func (i *Issuer) audience(c Client, requested string) (string, bool) {
 	switch {
+	case i.isSelf(requested):
+		return requested, false
 	case requested == "" || requested == c.ID:
 		return c.ID, true
 	case slices.Contains(c.Audiences, requested):
@@ -198,6 +199,13 @@ func (c Client) audience(requested string) (string, bool) {
 	default:
 		return requested, c.InsecureAnyAudience && printable(requested, maxIdentifier)
 	}
+}
+
+// isSelf reports whether an audience is the issuer, however spelled. The issuer's
+// access tokens are for itself: an ID token with that audience would be a second
+// kind of token for one place.
+func (i *Issuer) isSelf(audience string) bool {
+	return sameURL(strings.TrimRight(audience, "/"), i.url.String())
 }
 
 // EndSession ends a session: nothing refreshes it from now on. Tokens already

@@ -10,7 +10,7 @@ import (
 )
 
 // metadata describes the issuer to clients: OpenID Connect Discovery §3 and
-// RFC 8414 §2, plus what FiPA §8 and RFC 9449 §5.1 add.
+// RFC 8414 §2, with the revocation endpoint of RFC 7009, plus what FiPA §8 and RFC 9449 §5.1 add.
 //
 // There is no authorization_endpoint: no grant here uses one, and RFC 8414 asks
 // for it only then.
@@ -19,6 +19,7 @@ type metadata struct {
 	JWKSURI                string   `json:"jwks_uri"`
 	TokenEndpoint          string   `json:"token_endpoint"`
 	ChallengeEndpoint      string   `json:"authorization_challenge_endpoint"`
+	RevocationEndpoint     string   `json:"revocation_endpoint"`
 	ScopesSupported        []string `json:"scopes_supported"`
 	ResponseTypesSupported []string `json:"response_types_supported"`
 	GrantTypesSupported    []string `json:"grant_types_supported"`
@@ -30,6 +31,7 @@ type metadata struct {
 	RequestParameter       bool     `json:"request_parameter_supported"`
 	RequestURIParameter    bool     `json:"request_uri_parameter_supported"` // true if left out
 	TokenEndpointAuth      []string `json:"token_endpoint_auth_methods_supported"`
+	RevocationEndpointAuth []string `json:"revocation_endpoint_auth_methods_supported"` // client_secret_basic if left out
 	CodeChallengeMethods   []string `json:"code_challenge_methods_supported"`
 	DPoPAlgs               []string `json:"dpop_signing_alg_values_supported"`
 }
@@ -42,12 +44,13 @@ type route struct {
 
 func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
 	base, path := i.url.String(), i.url.Path
-	i.tokenURL, i.challengeURL = base+"/token", base+"/authorize-challenge"
+	i.tokenURL, i.challengeURL, i.revokeURL = base+"/token", base+"/authorize-challenge", base+"/revoke"
 	doc, err := json.Marshal(metadata{
 		Issuer:                 base,
 		JWKSURI:                base + "/jwks",
 		TokenEndpoint:          i.tokenURL,
 		ChallengeEndpoint:      i.challengeURL,
+		RevocationEndpoint:     i.revokeURL,
 		ScopesSupported:        []string{scopeOpenID},
 		ResponseTypesSupported: []string{"code"},
 		GrantTypesSupported:    []string{grantCode, grantRefresh},
@@ -56,6 +59,7 @@ func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
 		ACRValuesSupported:     []string{acrHardware, acrPhishingResistant},
 		ClaimsSupported:        []string{"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "acr", "amr", "nonce", "jti", "sid", "session_expiry"},
 		TokenEndpointAuth:      []string{"none"},
+		RevocationEndpointAuth: []string{"none"},
 		CodeChallengeMethods:   []string{"S256"},
 		DPoPAlgs:               []string{string(jose.ES256), string(jose.EdDSA)},
 	})
@@ -73,6 +77,7 @@ func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
 		path + "/jwks":                {http.MethodGet, i.document(keys)},
 		path + "/authorize-challenge": {http.MethodPost, i.endpoint(i.challengeURL, i.authorize)},
 		path + "/token":               {http.MethodPost, i.endpoint(i.tokenURL, i.redeem)},
+		path + "/revoke":              {http.MethodPost, i.endpoint(i.revokeURL, i.revoke)},
 	}
 	return nil
 }

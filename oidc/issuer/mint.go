@@ -76,8 +76,9 @@ type issue struct {
 const accessSuffix = ".at"
 
 // mint issues the tokens of one response: the intent is on disk before there is
-// a token, the result is in the log before anybody gets it, and if either
-// cannot be written nobody does.
+// a token, the result is queued for it before anybody gets one, and if the log
+// takes either no longer nobody does. A crash before the result is on disk leaves
+// the intent open, which the log's verifier reports.
 func (i *Issuer) mint(ctx context.Context, c *call, s *Session, is issue) (answer reply, err error) {
 	now := i.now()
 	expires := now.Add(i.token)

@@ -2,8 +2,6 @@ package issuer
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -27,7 +25,7 @@ func (i *Issuer) event(typ string, c *call, s *Session) audit.Event {
 		User:           s.UserName,
 		SessionID:      s.ID,
 		ClientID:       s.ClientID,
-		CredentialHash: credentialHash(s.CredentialID),
+		CredentialHash: audit.HashID(s.CredentialID),
 		AAGUID:         s.AAGUID,
 		Attestation:    s.Attestation,
 		UserVerified:   s.UserVerified,
@@ -36,11 +34,6 @@ func (i *Issuer) event(typ string, c *call, s *Session) audit.Event {
 		ACR:            s.ACR,
 		AMR:            s.AMR,
 	}
-}
-
-func credentialHash(id []byte) string {
-	sum := sha256.Sum256(id)
-	return hex.EncodeToString(sum[:])
 }
 
 // end closes an intent whose act did not happen. If this cannot be written
@@ -53,14 +46,14 @@ func (i *Issuer) end(ctx context.Context, intent *audit.Intent, e audit.Event, c
 	}
 }
 
-// refused records that a session's refresh token was presented and why nothing
-// came of it, and returns err. Faults of ours are no refusals.
-func (i *Issuer) refused(ctx context.Context, c *call, s *Session, err error) error {
+// refused records that a session's refresh token was presented for an act of type
+// typ and why nothing came of it, and returns err. Faults of ours are no refusals.
+func (i *Issuer) refused(ctx context.Context, typ string, c *call, s *Session, err error) error {
 	ref, ok := errors.AsType[*refusal](err)
 	if !ok {
 		return err
 	}
-	e := i.event(eventRefresh, c, s)
+	e := i.event(typ, c, s)
 	e.Outcome, e.Reason, e.Audience = audit.Denied, ref.description, c.form["audience"]
 	if aerr := i.audit.Append(context.WithoutCancel(ctx), e); aerr != nil {
 		i.log.ErrorContext(ctx, "recording a refusal", "error", aerr)
@@ -76,7 +69,7 @@ func (i *Issuer) denied(ctx context.Context, c *call, req *Request, p *fido.Proo
 		Reason:         why,
 		User:           p.User.Name,
 		ClientID:       req.ClientID,
-		CredentialHash: credentialHash(p.CredentialID),
+		CredentialHash: audit.HashID(p.CredentialID),
 		AAGUID:         p.AAGUID.String(),
 		Attestation:    p.Attestation.String(),
 		UserVerified:   p.UserVerified,

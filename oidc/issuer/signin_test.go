@@ -78,13 +78,14 @@ func TestDiscovery(t *testing.T) {
 	oidc := get(t, p, baseURL+"/.well-known/openid-configuration")
 	require.Equal(t, http.StatusOK, oidc.status)
 	require.Equal(t, map[string]any{
-		"issuer": baseURL, "jwks_uri": baseURL + "/jwks", "token_endpoint": tokenURL, "authorization_challenge_endpoint": challengeAt,
+		"issuer": baseURL, "jwks_uri": baseURL + "/jwks", "token_endpoint": tokenURL, "authorization_challenge_endpoint": challengeAt, "revocation_endpoint": revokeAt,
 		"scopes_supported": []any{"openid"}, "response_types_supported": []any{"code"},
 		"grant_types_supported": []any{"authorization_code", "refresh_token"}, "subject_types_supported": []any{"public"},
 		"id_token_signing_alg_values_supported": []any{"ES256"}, "acr_values_supported": []any{"phrh", "phr"},
 		"claims_supported":           []any{"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "acr", "amr", "nonce", "jti", "sid", "session_expiry"},
 		"claims_parameter_supported": false, "request_parameter_supported": false, "request_uri_parameter_supported": false,
-		"token_endpoint_auth_methods_supported": []any{"none"}, "code_challenge_methods_supported": []any{"S256"},
+		"revocation_endpoint_auth_methods_supported": []any{"none"},
+		"token_endpoint_auth_methods_supported":      []any{"none"}, "code_challenge_methods_supported": []any{"S256"},
 		"dpop_signing_alg_values_supported": []any{"ES256", "EdDSA"},
 	}, oidc.body)
 	// RFC 8414 §3.1: the path of the issuer comes after the well-known part.

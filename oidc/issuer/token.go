@@ -91,7 +91,7 @@ func (i *Issuer) checkCode(ctx context.Context, c *call, s *Session) (audience s
 		audience = asked
 	}
 	// The client may have lost the audience since.
-	if _, allowed := c.client.audience(audience); !allowed {
+	if _, allowed := i.audience(c.client, audience); !allowed {
 		return "", badAudience(c.client)
 	}
 	return audience, nil
@@ -136,11 +136,11 @@ func (i *Issuer) refresh(ctx context.Context, c *call) (reply, error) {
 		return reply{}, fmt.Errorf("reading a session: %w", err)
 	}
 	if err := i.checkRefresh(ctx, c, s); err != nil {
-		return reply{}, i.refused(ctx, c, s, err)
+		return reply{}, i.refused(ctx, eventRefresh, c, s, err)
 	}
-	audience, allowed := c.client.audience(c.form["audience"])
+	audience, allowed := i.audience(c.client, c.form["audience"])
 	if !allowed {
-		return reply{}, i.refused(ctx, c, s, badAudience(c.client))
+		return reply{}, i.refused(ctx, eventRefresh, c, s, badAudience(c.client))
 	}
 	i.point("refresh checked")
 	// OpenID Connect Core §12.2: a refreshed ID token "SHOULD NOT have a nonce
