@@ -19,7 +19,7 @@ func (s *Store) AddCredential(ctx context.Context, c fido.Credential, invite *fi
 	if err != nil {
 		return fmt.Errorf("fido/sqlite: %v", err)
 	}
-	return s.db.Write(ctx, func(tx *sql.Tx) error {
+	return s.db.Write(ctx, func(tx *sqlitedb.Tx) error {
 		if invite != nil {
 			if n, err := changed(tx.ExecContext(ctx, "DELETE FROM fido_invites WHERE id = ?", invite[:])); err != nil {
 				return failed(ctx, "using an invitation", err)
@@ -88,7 +88,7 @@ func scanCredential(row interface{ Scan(...any) error }) (c fido.Credential, err
 
 // UpdateCredential implements fido.Store.
 func (s *Store) UpdateCredential(ctx context.Context, c fido.Credential) error {
-	return s.db.Write(ctx, func(tx *sql.Tx) error {
+	return s.db.Write(ctx, func(tx *sqlitedb.Tx) error {
 		n, err := changed(tx.ExecContext(ctx, `UPDATE fido_credentials
 			SET sign_count = ?, user_verified = ?, backup_state = ?, last_used = ?, quarantine = ?, revision = revision + 1 WHERE id = ? AND revision = ?`,
 			int64(c.SignCount), c.UserVerified, c.BackupState, nanos(c.LastUsed), c.Quarantine, c.ID, int64(c.Revision)))

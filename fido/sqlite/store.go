@@ -41,7 +41,7 @@ func (s *Store) PutCeremony(ctx context.Context, r fido.CeremonyRecord, now time
 		return fmt.Errorf("fido/sqlite: %v", err)
 	}
 	// A ceremony that a power cut undoes is begun again.
-	return s.db.WriteBehind(ctx, func(tx *sql.Tx) error {
+	return s.db.WriteBehind(ctx, func(tx *sqlitedb.Tx) error {
 		if err := s.sweep(ctx, tx, now); err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func (s *Store) PutCeremony(ctx context.Context, r fido.CeremonyRecord, now time
 }
 
 // sweep removes what has expired, now and then.
-func (s *Store) sweep(ctx context.Context, tx *sql.Tx, now time.Time) error {
+func (s *Store) sweep(ctx context.Context, tx *sqlitedb.Tx, now time.Time) error {
 	last := s.swept.Load()
 	if elapsed := now.UnixNano() - last; elapsed >= 0 && elapsed < int64(sweepEvery) || !s.swept.CompareAndSwap(last, now.UnixNano()) {
 		return nil
@@ -75,7 +75,7 @@ func (s *Store) sweep(ctx context.Context, tx *sql.Tx, now time.Time) error {
 // is on disk no later than what the ceremony leads to, a new credential or an
 // updated one; it needs no wait of its own.
 func (s *Store) TakeCeremony(ctx context.Context, id fido.Hash) (r fido.CeremonyRecord, err error) {
-	err = s.db.WriteBehind(ctx, func(tx *sql.Tx) error {
+	err = s.db.WriteBehind(ctx, func(tx *sqlitedb.Tx) error {
 		var purpose string
 		var allowed, invite []byte
 		var expires int64
@@ -103,7 +103,7 @@ func (s *Store) TakeCeremony(ctx context.Context, id fido.Hash) (r fido.Ceremony
 
 // EnsureUser implements fido.Store.
 func (s *Store) EnsureUser(ctx context.Context, key string, u fido.User) (found fido.User, err error) {
-	err = s.db.Write(ctx, func(tx *sql.Tx) error {
+	err = s.db.Write(ctx, func(tx *sqlitedb.Tx) error {
 		if _, err := tx.ExecContext(ctx, "INSERT INTO fido_users (handle, key, name, display_name) VALUES (?,?,?,?) ON CONFLICT (key) DO NOTHING",
 			u.Handle, key, u.Name, u.DisplayName); sqlitedb.IsUnique(err) {
 			return fido.ErrConflict
@@ -140,7 +140,7 @@ func (s *Store) User(ctx context.Context, handle []byte) (fido.User, error) {
 
 // AddInvite implements fido.Store.
 func (s *Store) AddInvite(ctx context.Context, i fido.Invite) error {
-	return s.db.Write(ctx, func(tx *sql.Tx) error {
+	return s.db.Write(ctx, func(tx *sqlitedb.Tx) error {
 		_, err := tx.ExecContext(ctx, "INSERT INTO fido_invites (id, user_handle, expires) VALUES (?,?,?)", i.ID[:], i.UserHandle, i.Expires.UnixNano())
 		return failed(ctx, "adding an invitation", err)
 	})
@@ -168,7 +168,7 @@ func (s *Store) Seed(ctx context.Context, fresh [32]byte) (seed [32]byte, err er
 	} else if !errors.Is(err, sql.ErrNoRows) {
 		return seed, failed(ctx, "reading the seed", err)
 	}
-	err = s.db.Write(ctx, func(tx *sql.Tx) error {
+	err = s.db.Write(ctx, func(tx *sqlitedb.Tx) error {
 		if _, err := tx.ExecContext(ctx, "INSERT INTO fido_seed (one, seed) VALUES (1, ?) ON CONFLICT DO NOTHING", fresh[:]); err != nil {
 			return failed(ctx, "keeping the seed", err)
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"modernc.org/sqlite"
@@ -23,14 +24,16 @@ const Memory = ":memory:"
 // busyMillis bounds how long a statement waits for another process.
 const busyMillis = 10_000
 
+// maxIdle is how many connections that read stay open between reads.
+const maxIdle = 8
+
 // DB is an open SQLite database. Reads go through the embedded sql.DB, changes
 // through [DB.Write].
 type DB struct {
 	*sql.DB
-	anchor *sql.Conn     // stays open: with the last connection go a database in memory and the journal of a file
-	turn   chan struct{} // holds one token: the right to write
-	writer *sql.DB       // the one connection that writes
-	disk   *disk         // nil in memory
+	statements sync.Map // *sql.Stmt of the embedded DB, by their text
+	group      group
+	disk       *disk // nil in memory
 }
 
 // Open opens the database at path, creating it with mode 0600 if there is none,
@@ -40,8 +43,8 @@ func Open(ctx context.Context, path string, c Component) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{turn: make(chan struct{}, 1)}
-	db.turn <- struct{}{}
+	db := &DB{group: group{statements: map[string]*sql.Stmt{}, turn: make(chan struct{}, 1)}}
+	db.group.turn <- struct{}{}
 	if err := db.open(ctx, path, c); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -49,22 +52,29 @@ func Open(ctx context.Context, path string, c Component) (*DB, error) {
 }
 
 func (db *DB) open(ctx context.Context, path string, c Component) (err error) {
-	read, write := dataSources(path)
-	if db.DB, err = sql.Open("sqlite", read); err != nil {
+	if db.DB, err = sql.Open("sqlite", dataSource(path)); err != nil {
 		return fmt.Errorf("sqlitedb: opening %s: %v", path, err)
 	}
-	if db.writer, err = sql.Open("sqlite", write); err != nil {
-		return fmt.Errorf("sqlitedb: opening %s: %v", path, err)
-	}
-	db.writer.SetMaxOpenConns(1)
-	if db.anchor, err = db.Conn(ctx); err != nil {
+	db.SetMaxIdleConns(maxIdle)
+	// Of several that open a new file at once, one makes it a database with a
+	// journal; what SQLite tells the others is that it is busy, and at once.
+	err = whileBusy(ctx, func() error {
+		db.group.conn, err = db.Conn(ctx)
+		return err
+	})
+	if err != nil {
 		return wrap(ctx, "opening "+path, err)
 	}
 	// A connection is not in the journal before its first look at the file.
-	if err := db.anchor.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(new(int)); err != nil {
+	if err := whileBusy(ctx, func() error {
+		return db.group.conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(new(int))
+	}); err != nil {
 		return wrap(ctx, "opening "+path, err)
 	}
 	if path != Memory {
+		if err := db.group.exec("PRAGMA busy_timeout = 0"); err != nil { // see [whileBusy]
+			return wrap(ctx, "opening "+path, err)
+		}
 		if db.disk, err = openDisk(path + "-wal"); err != nil {
 			return err
 		}
@@ -102,35 +112,64 @@ func resolve(path string) (string, error) {
 	return real, nil
 }
 
-// dataSources spells path as the URI filenames that the driver wants for the
-// readers and the writer, so that a '?' or '%' in it is part of the name.
-func dataSources(path string) (read, write string) {
+// dataSource spells path as the URI filename that the driver wants, so that a
+// '?' or '%' in it is part of the name.
+func dataSource(path string) string {
 	q := url.Values{
 		"_busy_timeout": {strconv.Itoa(busyMillis)},
 		"_foreign_keys": {"1"},
-		"_txlock":       {"immediate"}, // a transaction that starts as a reader cannot become a writer without risking SQLITE_BUSY
 	}
 	if path == Memory {
 		// The memdb VFS lets every connection see the one database, with locks like
 		// a file's; "file::memory:" is another one per connection.
 		q.Set("vfs", "memdb")
-		dsn := "file:/" + rand.Text() + "?" + q.Encode()
-		return dsn, dsn
+		return "file:/" + rand.Text() + "?" + q.Encode()
 	}
 	q.Set("_journal_mode", "WAL")
 	q.Set("_synchronous", "NORMAL") // see [disk]
 	dsn := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: q.Encode()}
-	read = dsn.String()
-	q.Set("_busy_timeout", "0") // [DB.begin] waits, and looks more often than SQLite does
-	dsn.RawQuery = q.Encode()
-	return read, dsn.String()
+	return dsn.String()
 }
 
-// Write runs fn in one transaction that holds the write lock from its first
+// prepared keeps the statements of reads prepared. They must be constants.
+func (db *DB) prepared(ctx context.Context, statement string) (*sql.Stmt, error) {
+	if s, ok := db.statements.Load(statement); ok {
+		return s.(*sql.Stmt), nil
+	}
+	s, err := db.DB.PrepareContext(ctx, statement)
+	if err != nil {
+		return nil, err
+	}
+	if kept, loaded := db.statements.LoadOrStore(statement, s); loaded {
+		return kept.(*sql.Stmt), s.Close()
+	}
+	return s, nil
+}
+
+// QueryContext is that of [sql.DB] for a statement that is a constant.
+func (db *DB) QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
+	s, err := db.prepared(ctx, statement)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+// QueryRowContext is that of [sql.DB] for a statement that is a constant.
+func (db *DB) QueryRowContext(ctx context.Context, statement string, args ...any) *sql.Row {
+	s, err := db.prepared(ctx, statement)
+	if err != nil { // a Row with this error only the database can make
+		return db.DB.QueryRowContext(ctx, statement, args...)
+	}
+	return s.QueryRowContext(ctx, args...)
+}
+
+// Write runs fn in a transaction that holds the write lock from its first
 // statement, and commits if fn returns nil; otherwise nothing has happened and
 // Write returns fn's error unchanged. fn must read through tx as well, and must
-// not call Write.
-func (db *DB) Write(ctx context.Context, fn func(tx *sql.Tx) error) error {
+// not call Write. It may run on the goroutine of another call, whose changes the
+// transaction then holds too.
+func (db *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
 	commit, err := db.write(ctx, fn)
 	if err != nil || db.disk == nil {
 		return err
@@ -142,65 +181,28 @@ func (db *DB) Write(ctx context.Context, fn func(tx *sql.Tx) error) error {
 // change, unless a later Write, of any DB on the file, has returned: commits
 // reach the disk in their order. It is for what may be lost together with all
 // that followed from it.
-func (db *DB) WriteBehind(ctx context.Context, fn func(tx *sql.Tx) error) error {
+func (db *DB) WriteBehind(ctx context.Context, fn func(tx *Tx) error) error {
 	_, err := db.write(ctx, fn)
 	return err
 }
 
-// write does the work that needs the right to write, and no waiting for the
-// disk. It returns the number of its commit.
-func (db *DB) write(ctx context.Context, fn func(tx *sql.Tx) error) (commit uint64, err error) {
-	select {
-	case <-db.turn:
-	case <-ctx.Done():
-		return 0, fmt.Errorf("sqlitedb: waiting to write: %w", ctx.Err())
-	}
-	defer func() { db.turn <- struct{}{} }()
-	tx, err := db.begin(ctx)
-	if err != nil {
-		return 0, err
-	}
-	if err := fn(tx); err != nil {
-		return 0, errors.Join(err, rollback(tx))
-	}
-	if err := tx.Commit(); err != nil {
-		return 0, wrap(ctx, "committing", err)
-	}
-	if db.disk == nil {
-		return 0, nil
-	}
-	return db.disk.committed(), nil
-}
-
-// begin starts a transaction once no other process, and no other DB of this one,
-// is writing. A transaction takes some fifty microseconds; SQLite itself would
-// look again after one, two, five, ten … milliseconds.
-func (db *DB) begin(ctx context.Context) (*sql.Tx, error) {
+// whileBusy tries again for as long as another process, or another DB of this
+// one, is in the way. SQLite itself would look again after one, two, five, ten …
+// milliseconds, and sometimes not at all; most transactions are shorter.
+func whileBusy(ctx context.Context, try func() error) error {
 	giveUp := time.Now().Add(busyMillis * time.Millisecond)
 	for pause := 20 * time.Microsecond; ; pause = min(2*pause, 2*time.Millisecond) {
-		tx, err := db.writer.BeginTx(ctx, nil)
-		if err == nil {
-			return tx, nil
-		}
+		err := try()
 		var e *sqlite.Error
 		if !errors.As(err, &e) || e.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(giveUp) {
-			return nil, wrap(ctx, "starting a transaction", err)
+			return err
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return nil, fmt.Errorf("sqlitedb: waiting to write: %w", ctx.Err())
+			return ctx.Err()
 		}
 	}
-}
-
-// rollback ends tx. A transaction that a cancelled context has ended already is
-// no error of its own.
-func rollback(tx *sql.Tx) error {
-	if err := tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
-		return fmt.Errorf("sqlitedb: rolling back: %v", err)
-	}
-	return nil
 }
 
 // wrap says what failed; a context that has ended is the cause a caller can act
@@ -215,11 +217,8 @@ func wrap(ctx context.Context, what string, err error) error {
 // Close closes the database and waits for what is running on it.
 func (db *DB) Close() error {
 	var errs []error
-	if db.anchor != nil {
-		errs = append(errs, db.anchor.Close())
-	}
-	if db.writer != nil {
-		errs = append(errs, db.writer.Close())
+	if db.group.conn != nil {
+		errs = append(errs, db.group.conn.Close())
 	}
 	if db.DB != nil {
 		errs = append(errs, db.DB.Close())

@@ -2,7 +2,6 @@ package sqlitedb_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -33,7 +32,7 @@ func open(t *testing.T, path string, c sqlitedb.Component) *sqlitedb.DB {
 }
 
 func increment(ctx context.Context, db *sqlitedb.DB) error {
-	return db.Write(ctx, func(tx *sql.Tx) error {
+	return db.Write(ctx, func(tx *sqlitedb.Tx) error {
 		var n int
 		if err := tx.QueryRowContext(ctx, "SELECT n FROM counters WHERE name = 'a'").Scan(&n); err != nil {
 			return err
@@ -83,7 +82,7 @@ func TestFailedWriteLeavesNothing(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			db := open(t, path, counters)
 			boom := errors.New("boom")
-			err := db.Write(t.Context(), func(tx *sql.Tx) error {
+			err := db.Write(t.Context(), func(tx *sqlitedb.Tx) error {
 				_, err := tx.ExecContext(t.Context(), "UPDATE counters SET n = 7")
 				require.NoError(t, err)
 				return boom
@@ -97,7 +96,7 @@ func TestFailedWriteLeavesNothing(t *testing.T) {
 func TestCancelledWaitEnds(t *testing.T) {
 	db := open(t, sqlitedb.Memory, counters)
 	ctx, cancel := context.WithCancel(t.Context())
-	err := db.Write(t.Context(), func(*sql.Tx) error {
+	err := db.Write(t.Context(), func(*sqlitedb.Tx) error {
 		cancel()
 		return increment(ctx, db)
 	})
@@ -110,7 +109,7 @@ func TestMemoryOutlivesIdleAndCancelledConnections(t *testing.T) {
 	db.SetMaxIdleConns(0)
 	for range 20 {
 		ctx, cancel := context.WithCancel(t.Context())
-		_ = db.Write(ctx, func(*sql.Tx) error { cancel(); return ctx.Err() })
+		_ = db.Write(ctx, func(*sqlitedb.Tx) error { cancel(); return ctx.Err() })
 	}
 	require.NoError(t, increment(t.Context(), db))
 	require.Equal(t, 1, count(t, db))
@@ -181,7 +180,7 @@ func TestConfirmedWritesAreInTheFile(t *testing.T) {
 		if n%2 == 0 {
 			write = db.WriteBehind
 		}
-		require.NoError(t, write(t.Context(), func(tx *sql.Tx) error {
+		require.NoError(t, write(t.Context(), func(tx *sqlitedb.Tx) error {
 			_, err := tx.ExecContext(t.Context(), "UPDATE counters SET n = ?", n)
 			return err
 		}))
@@ -222,7 +221,7 @@ func TestOpenTogether(t *testing.T) {
 
 func TestIsUnique(t *testing.T) {
 	db := open(t, sqlitedb.Memory, counters)
-	err := db.Write(t.Context(), func(tx *sql.Tx) error {
+	err := db.Write(t.Context(), func(tx *sqlitedb.Tx) error {
 		_, err := tx.ExecContext(t.Context(), "INSERT INTO counters VALUES ('a', 1)")
 		return fmt.Errorf("adding: %w", err)
 	})

@@ -17,15 +17,19 @@
 //     log and synchronous=FULL: a commit that was lost here would be a challenge
 //     that can be used a second time, or a quarantine that never happened. Unlike
 //     with FULL, writers that commit at the same time share one flush of the disk.
+//   - A change that fails undoes itself alone, although changes that arrive
+//     together share a transaction. When the transaction fails, none of them is
+//     said to have happened.
 //   - A file that Open creates is readable by its owner alone.
 //
 // # Concurrency
 //
 // A DB is safe for concurrent use. Readers never wait for a writer. Writers of
-// one DB queue in Go, where waiting costs nothing and ends with the context;
-// writers of different processes take turns through SQLite's own lock, for
-// which a writer waits at most ten seconds. A change is seen by others from its
-// commit on, which is a moment before it is on disk.
+// one DB queue in Go, where waiting costs nothing and ends with the context, and
+// the first of them makes the changes of all; writers of different processes
+// take turns through SQLite's own lock, for which a writer waits at most ten
+// seconds. A change is seen by others from its commit on, which is a moment
+// before it is on disk.
 //
 // # Compatibility
 //

@@ -3,7 +3,6 @@ package sqlitedb
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"fmt"
 )
@@ -26,7 +25,7 @@ const ledger = `CREATE TABLE IF NOT EXISTS lakekey_migrations (
 // migrate applies what is missing in one transaction: two processes that start
 // together take turns, and the second finds nothing to do.
 func (db *DB) migrate(ctx context.Context, c Component) error {
-	return db.Write(ctx, func(tx *sql.Tx) error {
+	return db.Write(ctx, func(tx *Tx) error {
 		if _, err := tx.ExecContext(ctx, ledger); err != nil {
 			return wrap(ctx, "creating the list of migrations", err)
 		}
@@ -35,7 +34,7 @@ func (db *DB) migrate(ctx context.Context, c Component) error {
 			return err
 		}
 		for i := applied; i < len(c.Migrations); i++ {
-			if _, err := tx.ExecContext(ctx, c.Migrations[i]); err != nil {
+			if err := tx.script(ctx, c.Migrations[i]); err != nil {
 				return wrap(ctx, fmt.Sprintf("applying migration %d", i+1), err)
 			}
 			if _, err := tx.ExecContext(ctx, "INSERT INTO lakekey_migrations (component, version, sha256) VALUES (?, ?, ?)",
@@ -49,7 +48,7 @@ func (db *DB) migrate(ctx context.Context, c Component) error {
 
 // appliedMigrations counts what the file holds and makes sure that it is a
 // beginning of what this build knows.
-func appliedMigrations(ctx context.Context, tx *sql.Tx, c Component) (int, error) {
+func appliedMigrations(ctx context.Context, tx *Tx, c Component) (int, error) {
 	rows, err := tx.QueryContext(ctx, "SELECT version, sha256 FROM lakekey_migrations WHERE component = ? ORDER BY version", c.Name)
 	if err != nil {
 		return 0, wrap(ctx, "reading the list of migrations", err)

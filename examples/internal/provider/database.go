@@ -61,7 +61,7 @@ func (d *database) keepURL(ctx context.Context, url string) error {
 	if d.own == nil {
 		return nil
 	}
-	return d.own.Write(ctx, func(tx *sql.Tx) error {
+	return d.own.Write(ctx, func(tx *sqlitedb.Tx) error {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO provider VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET url = excluded.url`, url); err != nil {
 			return fmt.Errorf("keeping the provider's URL: %v", err)
 		}

@@ -76,7 +76,7 @@ func (s *Store) Close() error { return s.db.Close() }
 // InitKeys implements [issuer.Store].
 func (s *Store) InitKeys(ctx context.Context, first issuer.Key) ([]issuer.Key, error) {
 	var keys []issuer.Key
-	err := s.db.Write(ctx, func(tx *sql.Tx) error {
+	err := s.db.Write(ctx, func(tx *sqlitedb.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO issuer_keys (kid, pkcs8, created) SELECT ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM issuer_keys)`,
 			first.ID, []byte(first.PKCS8.Reveal()), first.Created.UnixNano())
 		if err != nil {
@@ -88,7 +88,7 @@ func (s *Store) InitKeys(ctx context.Context, first issuer.Key) ([]issuer.Key, e
 	return keys, err
 }
 
-func readKeys(ctx context.Context, tx *sql.Tx) ([]issuer.Key, error) {
+func readKeys(ctx context.Context, tx *sqlitedb.Tx) ([]issuer.Key, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT kid, pkcs8, created FROM issuer_keys ORDER BY seq`)
 	if err != nil {
 		return nil, wrap("reading the signing keys", err)
@@ -126,7 +126,7 @@ func (s *Store) PutRequest(ctx context.Context, r issuer.Request) error {
 // anything that follows from it; it needs no wait of its own.
 func (s *Store) TakeRequest(ctx context.Context, id issuer.Hash) (*issuer.Request, error) {
 	var body []byte
-	err := s.db.WriteBehind(ctx, func(tx *sql.Tx) error {
+	err := s.db.WriteBehind(ctx, func(tx *sqlitedb.Tx) error {
 		err := tx.QueryRowContext(ctx, `DELETE FROM issuer_requests WHERE id = ? RETURNING body`, id[:]).Scan(&body)
 		return notFound("taking a request", err)
 	})
@@ -157,7 +157,7 @@ func (s *Store) AddSession(ctx context.Context, se issuer.Session) error {
 func (s *Store) TakeCode(ctx context.Context, code, refresh issuer.Hash) (*issuer.Session, error) {
 	var se *issuer.Session
 	taken := false
-	err := s.db.WriteBehind(ctx, func(tx *sql.Tx) (err error) {
+	err := s.db.WriteBehind(ctx, func(tx *sqlitedb.Tx) (err error) {
 		// One statement decides who gets it; refresh is NULL until then.
 		se, err = scanSession(tx.QueryRowContext(ctx, `UPDATE issuer_sessions SET refresh = ? WHERE code = ? AND refresh IS NULL RETURNING body, ended, reason`, refresh[:], code[:]))
 		if errors.Is(err, issuer.ErrNotFound) {
@@ -200,7 +200,7 @@ func scanSession(row *sql.Row) (*issuer.Session, error) {
 
 // EndSession implements [issuer.Store].
 func (s *Store) EndSession(ctx context.Context, id, reason string, at time.Time) (ended bool, err error) {
-	err = s.db.Write(ctx, func(tx *sql.Tx) error {
+	err = s.db.Write(ctx, func(tx *sqlitedb.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE issuer_sessions SET ended = ?, reason = ? WHERE id = ? AND ended IS NULL`, at.UnixNano(), reason, id)
 		if err != nil {
 			return wrap("ending a session", err)
@@ -224,7 +224,7 @@ func (s *Store) AddProof(ctx context.Context, proof issuer.Hash, expires time.Ti
 
 // Sweep implements [issuer.Store].
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
-	return s.db.WriteBehind(ctx, func(tx *sql.Tx) error {
+	return s.db.WriteBehind(ctx, func(tx *sqlitedb.Tx) error {
 		for _, table := range []string{"issuer_requests", "issuer_sessions", "issuer_proofs"} {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE expires < ?`, now.UnixNano()); err != nil {
 				return wrap("forgetting what has expired", err)
@@ -235,8 +235,8 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 }
 
 // insert adds a row whose key must be new.
-func (s *Store) insert(ctx context.Context, write func(context.Context, func(*sql.Tx) error) error, what, statement string, args ...any) error {
-	return write(ctx, func(tx *sql.Tx) error {
+func (s *Store) insert(ctx context.Context, write func(context.Context, func(*sqlitedb.Tx) error) error, what, statement string, args ...any) error {
+	return write(ctx, func(tx *sqlitedb.Tx) error {
 		if _, err := tx.ExecContext(ctx, statement, args...); sqlitedb.IsUnique(err) {
 			return issuer.ErrTaken
 		} else if err != nil {
