@@ -34,6 +34,10 @@ const (
 	testVendor, testProduct = 0x1209, 0x0001
 
 	lookForNode = 20 * time.Millisecond
+
+	// hidraw keeps 64 reports for a program and drops what comes on top. A USB key sends
+	// one in a millisecond at most, so that programs keep up; we do as it does.
+	reportPeriod = time.Millisecond
 )
 
 // fidoReports is the report descriptor of CTAP 2.1 §11.2.8.2: reports of 64 bytes in
@@ -49,6 +53,9 @@ var fidoReports = []byte{
 
 // PlugUHID plugs the key into this machine's kernel, as a USB key that every program
 // finds. It needs write access to /dev/uhid, and waits until the hidraw node is there.
+//
+// The kernel keeps 31 reports for the key and drops what comes on top, so a request of
+// more than 1,800 bytes may get lost where USB would have made the program wait.
 func (k *Key) PlugUHID(ctx context.Context) (*Port, error) {
 	f, err := os.OpenFile("/dev/uhid", os.O_RDWR|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -154,6 +161,7 @@ func (u *uhid) write(report []byte) error {
 	binary.LittleEndian.PutUint16(event[4:], reportSize)
 	copy(event[6:], report)
 	_, err := u.file.Write(event[:])
+	time.Sleep(reportPeriod)
 	return err
 }
 
