@@ -13,7 +13,7 @@ import (
 // The key's encoder against another implementation.
 func TestEncode(t *testing.T) {
 	for _, v := range []any{
-		0, 23, 24, 255, 256, 65535, 65536, 1 << 32, -1, -24, -25, -257, uint32(7), "", "é", []byte{}, bytes.Repeat([]byte{1}, 300),
+		0, 23, 24, 255, 256, 65535, 65536, int64(1) << 32, -1, -24, -25, -257, uint32(7), "", "é", []byte{}, bytes.Repeat([]byte{1}, 300),
 		true, false, []any{}, []any{1, "a", []byte{2}},
 		map[any]any{}, map[any]any{1: 2, -1: 3, 24: 4, "a": 5, "bb": 6, "c": 7, 1000: []any{map[any]any{"z": false}}},
 	} {

@@ -88,13 +88,15 @@ const (
 )
 
 // secret reads a line without echo. The terminal is in raw mode meanwhile, so the keys
-// that edit and interrupt are ours to handle.
-func (k *keyboard) secret(ctx context.Context) ([]byte, error) {
+// that edit and interrupt are ours to handle. prompt is called when nothing that is
+// typed shows any more.
+func (k *keyboard) secret(ctx context.Context, prompt func()) ([]byte, error) {
 	before, err := term.MakeRaw(int(k.file.Fd()))
 	if err != nil {
 		return nil, fmt.Errorf("terminal: hiding what is typed: %v", err)
 	}
 	defer term.Restore(int(k.file.Fd()), before)
+	prompt()
 	// Never grown: append would leave a copy behind.
 	text := make([]byte, 0, maxLine)
 	for {

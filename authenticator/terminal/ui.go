@@ -152,10 +152,9 @@ func (u *UI) ReadSecret(ctx context.Context, prompt string) ([]byte, error) {
 	if !u.input.isTerminal() {
 		return nil, ErrNotTerminal
 	}
-	u.say("%s", prompt)
 	// The line feed that was typed is not shown either.
 	defer u.say("\n")
-	secret, err := u.input.secret(ctx)
+	secret, err := u.input.secret(ctx, func() { u.say("%s", prompt) })
 	if err != nil {
 		return nil, fmt.Errorf("reading the terminal: %w", err)
 	}

@@ -78,6 +78,19 @@ func (d *desk) answer(t *testing.T, shown, typed string) {
 	}()
 }
 
+// clear forgets what the terminal has shown.
+func (d *desk) clear() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.seen.Reset()
+}
+
+// shows waits until the terminal shows a text.
+func (d *desk) shows(t *testing.T, text string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return strings.Contains(d.screen(), text) }, time.Minute, time.Millisecond, text)
+}
+
 func echoes(t *testing.T, tty *os.File) bool {
 	t.Helper()
 	state, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
@@ -92,16 +105,19 @@ func TestPINIsHidden(t *testing.T) {
 	pin, err := ui.PIN(t.Context(), authenticator.PINPrompt{RPID: "example.org", Device: authenticator.Descriptor{Product: "My Key"}, Retries: 8})
 	require.NoError(t, err)
 	require.Equal(t, "123456", string(pin))
+	d.shows(t, "\n")
 	require.NotContains(t, d.screen(), "345")
+	d.clear()
 	require.True(t, echoes(t, d.tty), "the terminal stayed changed")
 
 	d.answer(t, "Wrong PIN.", "wrong\x15right\n")
 	pin, err = ui.PIN(t.Context(), authenticator.PINPrompt{RPID: "example.org", Retries: 7, Wrong: true})
 	require.NoError(t, err)
 	require.Equal(t, "right", string(pin))
-	require.Contains(t, d.screen(), "(7 tries left)")
+	d.shows(t, "(7 tries left)")
 
 	for _, typed := range []string{"12\x03", "12\x04", strings.Repeat("1", 300)} {
+		d.clear()
 		d.answer(t, "the last try", typed)
 		pin, err = ui.PIN(t.Context(), authenticator.PINPrompt{RPID: "example.org", Retries: 1})
 		require.Error(t, err)
@@ -128,8 +144,8 @@ func TestPromptsEndWithTheirContext(t *testing.T) {
 	n, err := ui.ChooseAccount(t.Context(), "example.org", []authenticator.User{{Name: "ada"}, {Name: "bob", DisplayName: "B\x1b[2J\u202ebob"}, {ID: []byte{1}}})
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
-	require.Contains(t, d.screen(), "account 01")
-	require.Contains(t, d.screen(), "from 1 to 3")
+	d.shows(t, "account 01")
+	d.shows(t, "from 1 to 3")
 	require.NotContains(t, d.screen(), "\x1b")
 	require.NotContains(t, d.screen(), "\u202e")
 }
@@ -165,7 +181,7 @@ func TestTouchHint(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return strings.Contains(d.screen(), "Put your finger on one of the 2 keys to register it with slow.example.")
 	}, time.Minute, time.Millisecond)
-	require.Contains(t, d.screen(), "Not recognised")
+	d.shows(t, "Not recognised")
 	require.NotContains(t, d.screen(), "quick.example")
 }
 
@@ -183,6 +199,6 @@ func TestCeremonyAtATerminal(t *testing.T) {
 	d.answer(t, "(7 tries left)", "1234\r")
 	_, err = client.Create(t.Context(), "https://example.org", []byte(creation))
 	require.NoError(t, err)
-	require.Contains(t, d.screen(), "Wrong PIN.")
+	d.shows(t, "Wrong PIN.")
 	require.True(t, term.IsTerminal(int(d.tty.Fd())))
 }
