@@ -13,6 +13,15 @@ import (
 	"github.com/lakekey/lakekey/oidc/issuer/sqlite"
 )
 
+// short is a twentieth of the rounds for a run with -short, which is the one
+// under the race detector: that needs no rare interleaving to see a race.
+func short(rounds int) int {
+	if testing.Short() {
+		return max(5, rounds/20)
+	}
+	return rounds
+}
+
 // TestParallelRedemptions: 64 requests with one code, through two replicas,
 // each with all that belongs to it. One gets tokens; and because the others
 // came, its session is over.
@@ -35,7 +44,7 @@ func TestParallelRedemptions(t *testing.T) {
 			p := newProvider(t, inStore(store))
 			replica, err := issuer.New(t.Context(), issuer.Config{URL: baseURL, Clients: []issuer.Client{{ID: clientID, Audiences: []string{audience}}}, Audit: p.log, Now: p.now}, p.rp, store)
 			require.NoError(t, err)
-			for round := range s.rounds {
+			for round := range short(s.rounds) {
 				raceRedemption(t, round, p, replica)
 			}
 		})
@@ -73,7 +82,7 @@ func TestParallelReplaysOfAProof(t *testing.T) {
 	p := newProvider(t)
 	c := newPerson(t, p)
 	form := c.refreshment(c.signIn(t).text("refresh_token"))
-	for round := range 200 {
+	for round := range short(200) {
 		proof := c.proof()
 		won := issuertest.Race(t, 64, func(int) error {
 			if post(t, p, tokenURL, form, proof).status != http.StatusOK {
@@ -88,7 +97,7 @@ func TestParallelReplaysOfAProof(t *testing.T) {
 // One auth_session answered 64 times at once gives one code.
 func TestParallelAnswers(t *testing.T) {
 	p := newProvider(t)
-	for round := range 200 {
+	for round := range short(200) {
 		c := newPerson(t, p)
 		session := c.begin(t).text("auth_session")
 		won := issuertest.Race(t, 64, func(int) error {

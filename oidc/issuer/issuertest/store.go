@@ -14,7 +14,8 @@ import (
 
 // Options are the optional settings of [TestStore].
 type Options struct {
-	// Rounds is how many times each race is run; 0 means 1,000.
+	// Rounds is how many times each race is run; 0 means 1,000. With -short it
+	// is a tenth of that.
 	Rounds int
 }
 
@@ -22,6 +23,9 @@ type Options struct {
 func TestStore(t *testing.T, o Options, open func(t *testing.T) issuer.Store) {
 	if o.Rounds == 0 {
 		o.Rounds = 1000
+	}
+	if testing.Short() {
+		o.Rounds = max(5, o.Rounds/10)
 	}
 	t.Run("Keys", func(t *testing.T) { testKeys(t, open(t)) })
 	t.Run("KeysRace", func(t *testing.T) { testKeysRace(t, open(t)) })

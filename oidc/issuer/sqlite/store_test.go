@@ -43,7 +43,12 @@ func TestOnlyTheOwnerReadsTheKeys(t *testing.T) {
 }
 
 // rounds is how many codes two processes fight for, each with 32 goroutines.
-const rounds = 1000
+func rounds() int {
+	if testing.Short() {
+		return 50
+	}
+	return 1000
+}
 
 // TestTwoProcesses lets a second process, this test binary again, redeem the
 // same codes at the same time: of 64 takers in two processes one wins each.
@@ -54,12 +59,12 @@ func TestTwoProcesses(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "issuer.db")
 	store := open(t, path)
-	for n := range rounds {
+	for n := range rounds() {
 		require.NoError(t, store.AddSession(t.Context(), issuertest.Session(fmt.Sprint("session ", n), code(n))))
 	}
 	self, err := os.Executable()
 	require.NoError(t, err)
-	child := exec.CommandContext(t.Context(), self, "-test.run=^TestTwoProcesses$", "-test.v")
+	child := exec.CommandContext(t.Context(), self, "-test.run=^TestTwoProcesses$", "-test.v", fmt.Sprint("-test.short=", testing.Short()))
 	child.Env = append(os.Environ(), "LAKEKEY_TEST_TAKER="+path)
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
@@ -78,7 +83,7 @@ func TestTwoProcesses(t *testing.T) {
 		}
 	}
 	require.NoError(t, child.Wait())
-	for n := range rounds {
+	for n := range rounds() {
 		require.Equal(t, 1, wins[n], "code %d", n)
 	}
 }
@@ -88,7 +93,7 @@ func code(n int) issuer.Hash { return issuer.HashOf(secret.New(fmt.Sprint("code 
 func fight(t *testing.T, store *sqlite.Store, name string) map[int]int {
 	fmt.Println("READY")
 	wins := map[int]int{}
-	for n := range rounds {
+	for n := range rounds() {
 		won := issuertest.Race(t, 32, func(taker int) error {
 			_, err := store.TakeCode(t.Context(), code(n), issuer.HashOf(secret.New(fmt.Sprint(name, n, taker))))
 			return err
