@@ -1,13 +1,9 @@
 package hid
 
 import (
-	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -30,31 +26,7 @@ type found struct {
 // has at most that.
 const maxSysfsFile = 4096
 
-// keys lists the FIDO keys. A device that vanishes meanwhile is left out, and so is one
-// that cannot be read.
-func (t tree) keys() ([]found, error) {
-	entries, err := os.ReadDir(t.class)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // a kernel or container without hidraw has no keys
-	}
-	if err != nil {
-		return nil, fmt.Errorf("hid: listing keys: %v", err)
-	}
-	var all []found
-	for _, e := range entries {
-		if f, ok := t.key(e.Name()); ok {
-			all = append(all, f)
-		}
-	}
-	slices.SortFunc(all, func(a, b found) int {
-		if n := len(a.descriptor.Path) - len(b.descriptor.Path); n != 0 {
-			return n // hidraw9 before hidraw10
-		}
-		return strings.Compare(a.descriptor.Path, b.descriptor.Path)
-	})
-	return all, nil
-}
-
+// key returns the FIDO key that a device is, if it is one and can be read.
 func (t tree) key(name string) (found, bool) {
 	device := filepath.Join(t.class, name, "device")
 	raw, err := readSmall(filepath.Join(device, "report_descriptor"))
