@@ -18,6 +18,16 @@ const (
 	MaxPending = maxPending
 )
 
+// Pending is how many bytes wait for the commit under way.
+func Pending(l *Log) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pending == nil {
+		return 0
+	}
+	return len(l.pending.buf)
+}
+
 // OpenFileOn opens a log whose file can be made to fail.
 func OpenFileOn(path string, signer note.Signer, o Options, wrap func(*os.File) File) (*Log, error) {
 	return openFile(path, signer, o, wrap)
