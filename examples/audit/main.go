@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/lakekey/lakekey/examples/internal/cli"
 	"github.com/lakekey/lakekey/fido/audit"
 )
 
@@ -35,7 +36,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	log := fs.String("log", "", "`FILE` of the log; the checkpoint beside it, in FILE.checkpoint, is used too")
 	key := fs.String("key", "", "verifier `KEY` of the log, which the provider prints when it starts")
-	var kept files
+	var kept cli.List
 	fs.Var(&kept, "checkpoint", "`FILE` with a checkpoint that was kept elsewhere; may be repeated")
 	if len(args) > 0 && args[0] == "verify" {
 		args = args[1:]
@@ -71,13 +72,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// files is a flag that may be given several times.
-type files []string
-
-func (f *files) String() string     { return strings.Join(*f, " ") }
-func (f *files) Set(s string) error { *f = append(*f, s); return nil }
-
-func verify(log, key string, kept files) (*audit.Report, error) {
+func verify(log, key string, kept []string) (*audit.Report, error) {
 	switch {
 	case log == "":
 		return nil, errors.New("-log is missing: which file?")

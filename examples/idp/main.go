@@ -10,11 +10,9 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
-	"strings"
-	"syscall"
 	"time"
 
+	"github.com/lakekey/lakekey/examples/internal/cli"
 	"github.com/lakekey/lakekey/examples/internal/provider"
 )
 
@@ -26,13 +24,7 @@ usage:
 
 `
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { os.Exit(cli.Run(run)) }
 
 // run is main with its surroundings passed in; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -50,12 +42,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 }
 
-// list is a flag that may be given several times.
-type list []string
-
-func (l *list) String() string     { return strings.Join(*l, " ") }
-func (l *list) Set(s string) error { *l = append(*l, s); return nil }
-
 func flags(name string, stderr io.Writer) *flag.FlagSet {
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
 	fs.SetOutput(stderr)
@@ -72,7 +58,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	address := fs.String("url", "", "the issuer, as clients reach it: https://HOST behind a proxy, or http://localhost:PORT on one machine (default: the latter, with the port of -listen)")
 	db := fs.String("db", "", "where keys and sessions are kept: sqlite:FILE, or memory: to try things out")
 	log := fs.String("audit", "", "file of the audit log; its signing key is kept in FILE.key")
-	var audiences list
+	var audiences cli.List
 	fs.Var(&audiences, "audience", "an audience that tokens may be for, such as a Databricks account id; may be repeated (default: any)")
 	if err := fs.Parse(args); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/lakekey/lakekey/databricks"
 	"github.com/lakekey/lakekey/databricks/metadata"
+	"github.com/lakekey/lakekey/examples/internal/cli"
 	"github.com/lakekey/lakekey/examples/internal/keys"
 	"github.com/lakekey/lakekey/internal/origin"
 	"github.com/lakekey/lakekey/oidc"
@@ -28,14 +29,8 @@ const defaultScopes = "clusters:read jobs:read model-serving:read"
 // settings are the flags of an agent.
 type settings struct {
 	issuer, audience, scopes, listen, key, client string
-	hosts                                         list
+	hosts                                         cli.List
 }
-
-// list is a flag that may be given several times.
-type list []string
-
-func (l *list) String() string     { return strings.Join(*l, " ") }
-func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 
 func (s *settings) register(fs *flag.FlagSet) {
 	fs.StringVar(&s.issuer, "issuer", "", "the identity provider, such as http://localhost:8080")

@@ -9,10 +9,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strings"
-	"syscall"
 
+	"github.com/lakekey/lakekey/examples/internal/cli"
 	"github.com/lakekey/lakekey/examples/internal/enroll"
 	"github.com/lakekey/lakekey/examples/internal/keys"
 )
@@ -30,13 +29,7 @@ usage:
 
 `
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { os.Exit(cli.Run(run)) }
 
 // run is main with its surroundings passed in; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {

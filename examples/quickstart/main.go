@@ -8,10 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
+	"github.com/lakekey/lakekey/examples/internal/cli"
 	"github.com/lakekey/lakekey/examples/internal/keys"
 )
 
@@ -29,13 +28,7 @@ type settings struct {
 	key, issuer, invite, host, scopes string
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { os.Exit(cli.Run(run)) }
 
 // run is main with its surroundings passed in; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {

@@ -130,15 +130,6 @@ func (c *Cache[T]) Value(ctx context.Context) (T, error) {
 	return c.renew(ctx)
 }
 
-// Peek returns the value if it is there and fresh enough. It starts nothing.
-func (c *Cache[T]) Peek() (T, bool) {
-	if e := c.current.Load(); e != nil && c.clock.unixNano() < e.end {
-		return e.value, true
-	}
-	var none T
-	return none, false
-}
-
 // Put hands the Cache a value that came by another way, such as the first token
 // of a session that a person just began.
 func (c *Cache[T]) Put(value T, expires time.Time) error {

@@ -1,0 +1,5 @@
+// Package cli is what the programs in examples share about being programs: how
+// they begin and end, and a flag that may be given several times.
+//
+// Start with [Run].
+package cli
