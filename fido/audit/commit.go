@@ -88,7 +88,7 @@ func (l *Log) add(ctx context.Context, phase string, id, intent recordID, e Even
 	line := b.buf[start:]
 	// What Verify would refuse must not get into the log: it could not be
 	// opened again.
-	if _, _, err := parseRecord(line); err != nil {
+	if _, _, err := parseRecord(line, nil); err != nil {
 		b.buf = b.buf[:start]
 		return nil, fmt.Errorf("audit: the record would not verify: %w", err)
 	}

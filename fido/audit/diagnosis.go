@@ -25,7 +25,7 @@ func (v *verification) next() (h head, leaf tlog.Hash, more, ok bool) {
 		return head{}, tlog.Hash{}, false, false
 	}
 	line = line[:len(line)-1]
-	h, _, err = parseRecord(line)
+	h, _, err = parseRecord(line, nil)
 	if err != nil {
 		return head{}, tlog.Hash{}, true, false
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"testing"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -42,8 +43,17 @@ func Line(e Event) ([]byte, error) {
 	id := newRecordID()
 	h := head{seq: 1, phase: phaseEvent, id: id}
 	line := appendRecord(nil, &h, event)
-	_, _, err = parseRecord(line)
+	_, _, err = parseRecord(line, nil)
 	return line, err
+}
+
+// EventOf reads the event of a line back.
+func EventOf(t testing.TB, line []byte) (e Event) {
+	t.Helper()
+	if _, _, err := parseRecord(line, &e); err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 // Reseal gives a line that was changed the checksum that fits it, as somebody
@@ -57,7 +67,7 @@ func Reseal(line []byte) []byte {
 // 1): what somebody does who rewrites history.
 func Relink(lines [][]byte, k int) {
 	for i := max(k-1, 0); i < len(lines); i++ {
-		h, _, err := parseRecord(lines[i])
+		h, _, err := parseRecord(lines[i], nil)
 		if err != nil {
 			return
 		}

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"encoding/base64"
+	"math"
 	"time"
 	"unicode/utf8"
 
@@ -90,11 +91,14 @@ func (r *reader) hash(h *tlog.Hash) {
 	copy(h[:], buf[:])
 }
 
-// event reads what appendEvent wrote.
-func (r *reader) event() (typ []byte, outcome string) {
+// event reads what appendEvent wrote, into e if it is not nil.
+func (r *reader) event(e *Event) (typ []byte, outcome string) {
 	r.literal("{")
 	r.literal(typeKey)
 	typ = r.text(maxType)
+	if e != nil {
+		e.Type = string(typ)
+	}
 	if !r.bad && !validType(string(typ)) {
 		r.bad = true
 	}
@@ -111,25 +115,43 @@ func (r *reader) event() (typ []byte, outcome string) {
 		if i == 0 {
 			outcome = string(v)
 		}
+		if e != nil {
+			*f.of(e) = string(v)
+		}
 	}
 	if !validOutcome(outcome) {
 		r.bad = true
 	}
-	r.skip("," + verifiedKey)
+	verified := r.skip("," + verifiedKey)
+	var amr []string
 	if r.skip("," + amrKey) {
 		r.literal("[")
 		for n := 0; !r.bad; n++ {
 			if n == maxAMR {
 				r.bad = true
 			}
-			r.text(maxAMRValue)
+			if v := r.text(maxAMRValue); e != nil {
+				amr = append(amr, string(v))
+			}
 			if !r.skip(",") {
 				break
 			}
 		}
 		r.literal("]")
 	}
+	var count uint64
+	if r.skip("," + countKey) {
+		if count = r.number(); count > math.MaxUint32 {
+			r.bad = true
+		}
+	}
+	eligible := r.skip("," + eligibleKey)
+	backedUp := r.skip("," + backedUpKey)
 	r.literal("}")
+	if e != nil {
+		e.UserVerified, e.AMR, e.SignCount = verified, amr, uint32(count)
+		e.BackupEligible, e.BackupState = eligible, backedUp
+	}
 	return typ, outcome
 }
 

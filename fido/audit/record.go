@@ -21,7 +21,7 @@ const (
 
 const (
 	timeLayout = "2006-01-02T15:04:05.000000000Z"
-	maxLine    = 32 << 10 // bytes of one record; bounds what a verifier holds in memory
+	maxLine    = 64 << 10 // bytes of one record; bounds what a verifier holds in memory
 	idLen      = 22       // 128 random bits in base64url
 
 	prefixKey = `{"v":1,"seq":`
@@ -91,8 +91,9 @@ var (
 
 // parseRecord reads a line back. It accepts exactly what appendRecord writes:
 // there is no second spelling of a record that means the same. typ is the type
-// of the event and points into line.
-func parseRecord(line []byte) (h head, typ []byte, err error) {
+// of the event and points into line. The event itself is read into e, unless e
+// is nil.
+func parseRecord(line []byte, e *Event) (h head, typ []byte, err error) {
 	if len(line) < crcTail || len(line) > maxLine {
 		return head{}, nil, errForm
 	}
@@ -118,7 +119,7 @@ func parseRecord(line []byte) (h head, typ []byte, err error) {
 	r.literal(prevKey)
 	r.hash(&h.prev)
 	r.literal(eventKey)
-	typ, outcome := r.event()
+	typ, outcome := r.event(e)
 	if r.bad || len(r.b) != 0 || (h.phase == phaseIntent) && outcome != "" || (h.phase == phaseResult) && outcome == "" {
 		return head{}, nil, errForm
 	}

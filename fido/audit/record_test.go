@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -26,7 +27,7 @@ func filled(s string) audit.Event {
 	}
 	e.Type, e.Outcome = "a", audit.Denied
 	e.AMR = slices.Repeat([]string{s}, 16)
-	e.UserVerified = true
+	e.UserVerified, e.BackupEligible, e.BackupState, e.SignCount = true, true, true, math.MaxUint32
 	return e
 }
 
@@ -40,10 +41,14 @@ func texts(t testing.TB, line []byte) map[string]any {
 	return l.Event
 }
 
-func TestEveryFieldOfAnEventIsRecorded(t *testing.T) {
-	line, err := audit.Line(filled("x"))
-	require.NoError(t, err)
-	require.Len(t, texts(t, line), reflect.TypeFor[audit.Event]().NumField())
+func TestEveryFieldOfAnEventIsRecordedAndReadBack(t *testing.T) {
+	for _, s := range []string{"x", "\"\\\u202e é"} {
+		e := filled(s)
+		line, err := audit.Line(e)
+		require.NoError(t, err)
+		require.Len(t, texts(t, line), reflect.TypeFor[audit.Event]().NumField())
+		require.Equal(t, e, audit.EventOf(t, line))
+	}
 }
 
 // Whatever a stranger puts into a field, the record is written, is no longer

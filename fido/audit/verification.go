@@ -113,7 +113,7 @@ func (v *verification) record(line []byte) error {
 	if len(line) == 0 {
 		return v.here(Inserted, "an empty line stands before it")
 	}
-	h, typ, err := parseRecord(line)
+	h, typ, err := parseRecord(line, nil)
 	if err != nil {
 		if bytes.IndexByte(line, 0) >= 0 {
 			return errHole
