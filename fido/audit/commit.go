@@ -2,10 +2,7 @@ package audit
 
 import (
 	"context"
-	"fmt"
 	"time"
-
-	"golang.org/x/mod/sumdb/tlog"
 )
 
 const (
@@ -19,13 +16,15 @@ const (
 
 // batch is a group of records that share one write and one fsync.
 type batch struct {
-	buf    []byte
+	buf     []byte  // their lines, or, if the log is shared …
+	entries []entry // … the records, which have no place yet
+	bytes   int     // of events in entries
+
 	urgent bool // somebody waits for it
 	sign   bool // somebody waits for a checkpoint
 
-	size uint64    // records after the batch
-	due  bool      // a checkpoint is, so root is computed
-	root tlog.Hash // after the batch
+	end chain // after the batch; unused if the log is shared
+	due bool  // a checkpoint is
 
 	hurry      chan struct{} // closed when urgent is set
 	done       chan struct{} // closed when err and checkpoint are set
@@ -50,18 +49,18 @@ func (b *batch) setUrgent() {
 	}
 }
 
-// add gives the event its place in the log and queues it. With wait it is
-// somebody's to wait for, and there must be room for it.
-func (l *Log) add(ctx context.Context, phase string, id, intent recordID, e Event, wait bool) (*batch, error) {
+// add gives the event its place in the log and queues it. If it is waited for,
+// there must be room for it.
+func (l *Log) add(ctx context.Context, en entry, e Event) (*batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	event, err := appendEvent(make([]byte, 0, 512), &e)
-	if err != nil {
+	var err error
+	if en.event, err = encode(&e); err != nil {
 		return nil, err
 	}
 	l.mu.Lock()
-	for wait && l.failed == nil && l.pending != nil && len(l.pending.buf) > maxPending {
+	for en.waited && l.failed == nil && l.full() {
 		full := l.pending
 		l.mu.Unlock()
 		if err := full.wait(ctx); err != nil {
@@ -76,30 +75,40 @@ func (l *Log) add(ctx context.Context, phase string, id, intent recordID, e Even
 	if l.failed != nil {
 		return nil, l.failed
 	}
+	l.recordLosses()
+	if err := l.queue(&en); err != nil {
+		return nil, err
+	}
+	if en.waited {
+		l.pending.setUrgent()
+	}
+	return l.pending, nil
+}
 
-	at := l.now().UTC().Round(0) // the wall clock alone: it is what the record holds
-	if at.Before(l.last) {
-		at = l.last
-	}
+// full reports whether so much waits that what can wait must. l.mu is held.
+func (l *Log) full() bool {
+	return l.pending != nil && len(l.pending.buf)+l.pending.bytes > maxPending
+}
+
+// queue adds e to the pending batch. l.mu is held.
+func (l *Log) queue(e *entry) error {
+	e.at = l.now().UTC().Round(0) // the wall clock alone: it is what the record holds
 	b := l.batch()
-	start := len(b.buf)
-	h := head{seq: l.tree.size + 1, at: at, phase: phase, id: id, intent: intent, prev: l.prev}
-	b.buf = appendRecord(b.buf, &h, event)
-	line := b.buf[start:]
-	// What Verify would refuse must not get into the log: it could not be
-	// opened again.
-	if _, _, err := parseRecord(line, nil); err != nil {
-		b.buf = b.buf[:start]
-		return nil, fmt.Errorf("audit: the record would not verify: %w", err)
+	if l.shared != nil { // which place it gets is known when the others have theirs
+		var alone chain
+		if _, err := alone.place(nil, e); err != nil {
+			return err
+		}
+		b.entries = append(b.entries, *e)
+		b.bytes += len(e.event)
+		return nil
 	}
-	l.prev = tlog.RecordHash(line)
-	l.tree.add(l.prev)
-	l.last = at
-	b.buf = append(b.buf, '\n')
-	if wait {
-		b.setUrgent()
+	buf, err := l.end.place(b.buf, e)
+	if err != nil {
+		return err
 	}
-	return b, nil
+	b.buf = append(buf, '\n')
+	return nil
 }
 
 // requestCheckpoint queues a checkpoint behind all records queued so far.
@@ -152,32 +161,49 @@ func (l *Log) commitPending() {
 func (l *Log) next() *batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.recordLosses()
 	b := l.pending
-	if b != nil && !b.urgent && !l.inline {
-		l.mu.Unlock()
-		patience := time.NewTimer(linger)
-		select {
-		case <-b.hurry:
-		case <-patience.C:
-		}
-		patience.Stop()
-		l.mu.Lock()
+	if b != nil && !l.inline {
+		l.linger(b)
 	}
 	l.pending = nil
 	if b == nil {
 		l.running = false
 		return nil
 	}
-	b.size = l.tree.size
 	b.due = !l.inline && time.Since(l.signedAt) >= l.every
-	if b.sign || b.due {
-		b.root = l.tree.root()
+	if l.shared == nil && (b.sign || b.due) {
+		b.end = l.end
 	}
 	return b
 }
 
+// linger waits a moment for company, unless somebody waits for the batch, and
+// longer after a failure. It gives l.mu away meanwhile.
+func (l *Log) linger(b *batch) {
+	patience, hurry := linger, b.hurry
+	switch {
+	case l.pause > 0:
+		patience, hurry = l.pause, l.closing
+	case b.urgent:
+		return
+	}
+	l.mu.Unlock()
+	timer := time.NewTimer(patience)
+	select {
+	case <-hurry:
+	case <-timer.C:
+	}
+	timer.Stop()
+	l.mu.Lock()
+}
+
 // commit makes the batch durable and tells those who wait for it.
 func (l *Log) commit(b *batch) {
+	if l.shared != nil {
+		l.commitShared(b)
+		return
+	}
 	l.mu.Lock()
 	err := l.failed
 	l.mu.Unlock()
@@ -188,6 +214,7 @@ func (l *Log) commit(b *batch) {
 		l.mu.Lock()
 		l.size += int64(len(b.buf))
 		l.mu.Unlock()
+		l.mirror.offer(b.buf)
 	}
 	if err == nil && b.sign {
 		b.checkpoint, err = l.writeCheckpoint(b)
@@ -214,7 +241,7 @@ func (l *Log) fail(err error) error {
 
 // writeCheckpoint signs the state after the batch, which is on disk.
 func (l *Log) writeCheckpoint(b *batch) ([]byte, error) {
-	msg, err := checkpoint{origin: l.signer.Name(), size: b.size, root: b.root}.sign(l.signer)
+	msg, err := b.end.checkpoint(l.signer.Name()).sign(l.signer)
 	if err != nil {
 		return nil, err
 	}
@@ -222,8 +249,9 @@ func (l *Log) writeCheckpoint(b *batch) ([]byte, error) {
 		return nil, err
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.signed, l.signedAt = b.size, time.Now()
+	l.signed, l.signedAt = b.end.tree.size, time.Now()
+	l.mu.Unlock()
+	l.send(msg)
 	return msg, nil
 }
 
@@ -243,7 +271,7 @@ func (l *Log) checkpointInTime(b *batch) {
 	l.timer = time.AfterFunc(l.every-time.Since(l.signedAt), func() {
 		l.mu.Lock()
 		l.timer = nil
-		covered := l.signed == l.tree.size
+		covered := l.signed == l.end.tree.size
 		l.mu.Unlock()
 		if !covered {
 			_, _ = l.requestCheckpoint() // fails only if the log has failed or is closed

@@ -82,7 +82,7 @@ func (l *Log) resume(s *fileStore) error {
 	if err := s.settle(v); err != nil {
 		return fmt.Errorf("audit: recovering the log: %w", err)
 	}
-	l.tree, l.prev, l.last = v.tree, v.prev, v.last
+	l.end = v.chain
 	l.size, s.size = v.offset, v.offset
 	if err := l.recordRecovery(s.path); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (l *Log) checkSigner() error {
 // recordRecovery writes the record of a recovery, also of one that a second
 // crash kept from being recorded.
 func (l *Log) recordRecovery(path string) error {
-	torn := tornPath(path, l.tree.size+1)
+	torn := tornPath(path, l.end.tree.size+1)
 	f, err := openRegular(torn, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -158,7 +158,7 @@ func (l *Log) recordRecovery(path string) error {
 		return fmt.Errorf("audit: recovering the log: %w", err)
 	}
 	return l.Append(context.Background(), Event{
-		Type: "audit.recovered", Outcome: OK,
+		Type: typeRecovered, Outcome: OK,
 		Reason: fmt.Sprintf("%d bytes of an unfinished write (SHA-256 %x) were moved to %s", n, sum.Sum(nil), filepath.Base(torn)),
 	})
 }

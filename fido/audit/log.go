@@ -5,29 +5,35 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
 )
 
 // ErrClosed says that the log was closed before the call.
 var ErrClosed = errors.New("audit: the log is closed")
 
-// WriteError says that the log cannot be written any more. The first failure
-// is final: what a disk holds after a failed write is unknown, so nothing is
-// acknowledged after it until the log is opened anew, and verified.
+// WriteError says that the log cannot be written. The first failure of a file is
+// final: what a disk holds after a failed write is unknown, so nothing is
+// acknowledged after it until the log is opened anew, and verified. A database
+// knows what it holds, and may be there again for the next call.
 type WriteError struct {
-	Err error // what the operating system said
+	Err       error // what the operating system or the database said
+	Temporary bool  // the log is tried again; only of one in a database
 }
 
 func (e *WriteError) Error() string {
+	if e.Temporary {
+		return fmt.Sprintf("audit: the log could not be written, and will be tried again: %v", e.Err)
+	}
 	return fmt.Sprintf("audit: the log cannot be written and must be opened anew: %v", e.Err)
 }
 
-// Unwrap returns what the operating system said.
+// Unwrap returns what the operating system or the database said.
 func (e *WriteError) Unwrap() error { return e.Err }
 
 // Options are the optional settings of a [Log].
@@ -40,27 +46,57 @@ type Options struct {
 	// signed checkpoint that covers it; 0 means one second. Until then somebody
 	// with write access to the file could cut it off unseen.
 	CheckpointInterval time.Duration
+
+	// Delivery says, by type of event, what [Log.Append] promises. A type that is
+	// not in it has the delivery of the catalogue, and one that is in neither is
+	// enforced. Intents and results are always enforced.
+	Delivery map[string]Delivery
+
+	// OffHost are places off this host, where the writer of the log cannot take
+	// back what it has sent. Each gets the signed checkpoints as they are made, at
+	// most one per CheckpointInterval, the newest always, and never holds up the
+	// log. A copy lags behind the log by at most two intervals and the ten seconds
+	// that a delivery may take. While deliveries fail they are tried again, after
+	// pauses from one second to one minute, so that a copy is current again at most
+	// that much later; the log records when it began and when it was over.
+	OffHost []CheckpointSink
+
+	// Mirror, if not nil, is also handed every record, in order, once it is durable:
+	// the way to a log collector. It is not evidence and not waited for; what it is
+	// too slow for or refuses is counted, and an event of type "audit.lost" says so
+	// when it takes records again. Each replica mirrors the records it has written.
+	Mirror slog.Handler
+
+	// Logger is told what goes wrong in the background; nil discards it.
+	Logger *slog.Logger
 }
 
 // Log is an append-only record of what happened. It is safe for concurrent use.
 type Log struct {
-	store  store
+	store  store    // nil if shared is not: a log of this program alone
+	shared *replica // nil if store is not: other programs write it too
 	signer note.Signer
 	now    func() time.Time
 	every  time.Duration
 	inline bool // commit on the caller's goroutine: nothing to wait for
 
+	deliveries map[string]Delivery
+	offHost    []*courier
+	mirror     *mirror // nil: none
+	logger     *slog.Logger
+
 	mu       sync.Mutex
-	tree     tree      // over every record, the pending ones included
-	prev     tlog.Hash // leaf hash of the newest record
-	last     time.Time // of the newest record
-	pending  *batch    // waits for the commit under way
-	running  bool      // a goroutine commits
-	failed   error     // final
+	end      chain         // every record, the pending ones included; unused if shared
+	pending  *batch        // waits for the commit under way
+	running  bool          // a goroutine commits
+	pause    time.Duration // before the next try, after one that failed; only if shared
+	failed   error         // final
+	lost     losses
 	closed   bool
-	size     int64     // bytes on disk
-	signed   uint64    // records under the newest checkpoint
-	signedAt time.Time // when it was written
+	closing  chan struct{} // closed when closed is set
+	size     int64         // bytes on disk
+	signed   uint64        // records under the newest checkpoint
+	signedAt time.Time     // when it was written
 	timer    *time.Timer
 }
 
@@ -73,22 +109,37 @@ type store interface {
 }
 
 func newLog(s store, signer note.Signer, o Options) *Log {
-	l := &Log{store: s, signer: signer, now: o.Now, every: o.CheckpointInterval}
+	l := &Log{
+		store: s, signer: signer, now: o.Now, every: o.CheckpointInterval,
+		deliveries: maps.Clone(o.Delivery), logger: o.Logger, closing: make(chan struct{}),
+	}
 	if l.now == nil {
 		l.now = time.Now
 	}
 	if l.every <= 0 {
 		l.every = time.Second
 	}
+	if l.logger == nil {
+		l.logger = slog.New(slog.DiscardHandler)
+	}
+	for _, sink := range o.OffHost {
+		l.offHost = append(l.offHost, &courier{log: l, sink: sink})
+	}
+	if o.Mirror != nil {
+		l.mirror = &mirror{log: l, handler: o.Mirror}
+	}
 	return l
 }
 
 // Append records an event that has happened, or was refused. The record is on
-// disk when Append returns nil. It fails with ctx's error when ctx is done
+// disk when Append returns nil, unless the [Delivery] of its type is [BestEffort]. It fails with ctx's error when ctx is done
 // first (the record may then still be written), with a [*WriteError] when the
 // log cannot be written, and with [ErrClosed].
 func (l *Log) Append(ctx context.Context, e Event) error {
-	b, err := l.add(ctx, phaseEvent, newRecordID(), recordID{}, e, true)
+	if l.delivery(e.Type) == BestEffort {
+		return l.tryAppend(e)
+	}
+	b, err := l.add(ctx, entry{phase: phaseEvent, id: newRecordID(), waited: true}, e)
 	if err != nil {
 		return err
 	}
@@ -104,18 +155,24 @@ func (l *Log) Begin(ctx context.Context, e Event) (*Intent, error) {
 		return nil, errors.New("audit: an intent has no outcome yet")
 	}
 	id := newRecordID()
-	b, err := l.add(ctx, phaseIntent, id, recordID{}, e, true)
+	settled := new(atomic.Bool)
+	b, err := l.add(ctx, entry{phase: phaseIntent, id: id, waited: true, settled: settled}, e)
 	if err != nil {
 		return nil, err
 	}
 	if err := b.wait(ctx); err != nil {
-		e.Outcome, e.Reason = Failed, "the caller gave up before the intent was on disk"
-		// If this fails so did the intent, or the log says that it is open.
-		_, _ = l.add(context.WithoutCancel(ctx), phaseResult, newRecordID(), id, e, false)
+		if !settled.Swap(true) {
+			e.Outcome, e.Reason = Failed, givenUp
+			// If this fails so did the intent, or the log says that it is open.
+			_, _ = l.add(context.WithoutCancel(ctx), entry{phase: phaseResult, id: newRecordID(), intent: id}, e)
+		}
 		return nil, err
 	}
 	return &Intent{log: l, id: id, typ: e.Type}, nil
 }
+
+// givenUp is the reason of a result that nobody but the log gives.
+const givenUp = "the caller gave up before the intent was on disk"
 
 // Intent is an act that was announced in the log and has not ended.
 type Intent struct {
@@ -146,7 +203,7 @@ func (i *Intent) End(ctx context.Context, outcome Outcome, e Event) error {
 	if i.ended.Swap(true) {
 		return errors.New("audit: the intent has ended before")
 	}
-	_, err := i.log.add(context.WithoutCancel(ctx), phaseResult, newRecordID(), i.id, e, false)
+	_, err := i.log.add(context.WithoutCancel(ctx), entry{phase: phaseResult, id: newRecordID(), intent: i.id}, e)
 	if err != nil {
 		i.ended.Store(false) // nothing was recorded: the caller may mend the event
 	}
@@ -180,6 +237,9 @@ func (l *Log) WriteTo(w io.Writer) (int64, error) {
 	if closed && !l.inline {
 		return 0, ErrClosed
 	}
+	if l.shared != nil {
+		return io.Copy(w, ReadSQL(context.Background(), l.shared.db))
+	}
 	n, err := io.Copy(w, io.NewSectionReader(l.store, 0, size))
 	if err != nil {
 		return n, fmt.Errorf("audit: copying the log: %v", err)
@@ -187,15 +247,19 @@ func (l *Log) WriteTo(w io.Writer) (int64, error) {
 	return n, nil
 }
 
-// Close writes what is pending and a last checkpoint, and releases the file. It
-// returns the error that made the log fail, if one did.
+// Close writes what is pending and a last checkpoint, and releases the file or
+// database. It returns the error that made the log fail, if one did, and else
+// says which of the places off this host the last checkpoint did not reach within
+// ten seconds.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
 		return nil
 	}
+	l.recordLosses()
 	l.closed = true
+	close(l.closing)
 	if l.timer != nil {
 		l.timer.Stop()
 	}
@@ -204,8 +268,22 @@ func (l *Log) Close() error {
 	final.setUrgent()
 	l.unlockAndCommit()
 	<-final.done
-	if err := l.store.close(); err != nil && final.err == nil {
-		return fmt.Errorf("audit: closing the log: %v", err)
+	err := final.err
+	if cerr := l.release(); err == nil && cerr != nil {
+		err = fmt.Errorf("audit: closing the log: %v", cerr)
 	}
-	return final.err
+	if l.mirror != nil {
+		l.mirror.close()
+	}
+	if missed := closeAll(l.offHost); err == nil {
+		err = missed
+	}
+	return err
+}
+
+func (l *Log) release() error {
+	if l.shared != nil {
+		return l.shared.db.Close()
+	}
+	return l.store.close()
 }

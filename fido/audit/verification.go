@@ -21,13 +21,11 @@ const (
 // verification is the state of a walk through a log, up to the newest record
 // that was found good.
 type verification struct {
-	in     *bufio.Reader
-	tree   tree
+	in *bufio.Reader
+	chain
 	undo   tree      // before the newest record; kept only near a checkpoint
-	prev   tlog.Hash // leaf hash of the newest record
 	parent tlog.Hash // what the newest record links to
 	first  time.Time
-	last   time.Time
 	offset int64 // bytes of good records
 
 	checkpoints  []checkpoint // those ahead, by size
@@ -39,6 +37,8 @@ type verification struct {
 	untracked        bool // there were more open intents than are followed
 
 	unfinished int64 // bytes behind the last record
+
+	each func(*Record) error // nil: nobody
 }
 
 // newVerification begins a walk through log. The checkpoints are sorted by size.
@@ -139,6 +139,15 @@ func (v *verification) record(line []byte) error {
 	v.parent, v.prev = h.prev, tlog.RecordHash(line)
 	v.tree.add(v.prev)
 	v.offset += int64(len(line)) + 1
+	if v.each != nil {
+		r, err := readRecord(bytes.Clone(line))
+		if err != nil {
+			return v.here(Changed, err.Error())
+		}
+		if err := v.each(r); err != nil {
+			return err
+		}
+	}
 	return v.compare()
 }
 

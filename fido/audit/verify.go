@@ -22,6 +22,12 @@ type VerifyOptions struct {
 
 	// InsecureNoCheckpoint allows to verify without a checkpoint.
 	InsecureNoCheckpoint bool
+
+	// Each, if not nil, is called with every record, in order, as soon as its place
+	// in the chain is known. What it was told is evidence only once Verify has
+	// returned nil. The record and its line are Each's to keep. If Each fails,
+	// Verify stops and returns its error.
+	Each func(*Record) error
 }
 
 // Report is what a log that verifies holds.
@@ -70,6 +76,7 @@ func Verify(log io.Reader, key note.Verifier, o VerifyOptions) (*Report, error) 
 	}
 	slices.SortStableFunc(cps, func(a, b checkpoint) int { return cmp.Compare(a.size, b.size) })
 	v := newVerification(log, cps)
+	v.each = o.Each
 	if err := v.run(); err != nil {
 		return nil, err
 	}
