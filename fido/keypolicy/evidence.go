@@ -12,7 +12,8 @@ import (
 // It makes the round trip through JSON, as stores keep it.
 type Evidence struct {
 	Verdict  Verdict `json:"verdict"`
-	RootedBy string  `json:"rooted_by,omitempty"` // "mds" or "pinned"; empty: nothing does
+	RootedBy string  `json:"rooted_by,omitempty"` // whose root: "mds" or "pinned"; empty: nobody's
+	Root     string  `json:"root,omitempty"`      // the SHA-256 of that root, in hex
 
 	// AAGUID is the model that the key names; for fido-u2f, whose authenticator
 	// data names none, the one that its certificate does.
@@ -23,6 +24,7 @@ type Evidence struct {
 	Attachment    string   `json:"attachment,omitempty"`    // "platform" or "cross-platform" as the metadata has it, never as a client says
 	Hardware      bool     `json:"hardware,omitempty"`      // its keys cannot be copied out of the authenticator
 	FIPS          bool     `json:"fips,omitempty"`          // validated to FIPS 140
+	FIPSBy        string   `json:"fips_by,omitempty"`       // who says so: "certificate" or "metadata"
 	Certification Level    `json:"certification,omitempty"` // by the FIDO Alliance
 	Status        []string `json:"status,omitempty"`        // the status reports in effect, such as "REVOKED"
 
