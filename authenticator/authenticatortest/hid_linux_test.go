@@ -37,3 +37,16 @@ func TestFaultsOverHID(t *testing.T) {
 		},
 	})
 }
+
+// Whole ceremonies over CTAPHID, with no departure.
+func TestClientOverHID(t *testing.T) {
+	authenticatortest.TestClient(t, func(t testing.TB, ui authenticator.UI, keys ...authenticator.Transport) authenticatortest.Ceremonies {
+		paths := []string{"/dev/no-such-key"} // a list, if of nothing: discovery would find this machine's own keys
+		for _, key := range keys {
+			paths = append(paths, authenticatortest.Plug(t, key).Path)
+		}
+		source := hid.NewSource(hid.Options{Paths: paths})
+		t.Cleanup(func() { source.Close() })
+		return authenticator.NewClient(source, authenticator.Options{UI: ui})
+	})
+}
