@@ -29,13 +29,13 @@ type statementJSON struct {
 }
 
 type infoJSON struct {
-	AAGUID         string           `json:"aaguid"`
-	Certifications map[string]int64 `json:"certifications"`
-	Formats        []string         `json:"attestationFormats"`
-	Transports     []string         `json:"transports"`
-	Versions       []string         `json:"versions"`
-	Options        map[string]bool  `json:"options"`
-	Firmware       int64            `json:"firmwareVersion"`
+	AAGUID         string                     `json:"aaguid"`
+	Certifications map[string]json.RawMessage `json:"certifications"`
+	Formats        []string                   `json:"attestationFormats"`
+	Transports     []string                   `json:"transports"`
+	Versions       []string                   `json:"versions"`
+	Options        map[string]json.RawMessage `json:"options"`
+	Firmware       int64                      `json:"firmwareVersion"`
 }
 
 // statement fills in what the statement says, or leaves the entry as it is.
@@ -86,14 +86,25 @@ func (e *Entry) info(text []byte) error {
 	if a, ok := parseAAGUID(raw.AAGUID); raw.AAGUID != "" && (!ok || a != e.AAGUID) {
 		return fmt.Errorf("it is about the model %.40q", raw.AAGUID)
 	}
-	if len(raw.Certifications) > 0 {
-		e.Certifications = make(map[string]int, len(raw.Certifications))
-		for name, level := range raw.Certifications {
-			e.Certifications[name] = int(level)
+	// Keys may list anything, and some entries have texts where numbers or truth
+	// values belong. Such a one says nothing; the others stand.
+	e.Certifications, e.Options = readable[int](raw.Certifications), readable[bool](raw.Options)
+	e.Formats, e.Transports, e.Versions, e.Firmware = raw.Formats, raw.Transports, raw.Versions, int(raw.Firmware)
+	return nil
+}
+
+func readable[T any](raw map[string]json.RawMessage) map[string]T {
+	var out map[string]T
+	for name, text := range raw {
+		var v T
+		if string(text) != "null" && json.Unmarshal(text, &v) == nil {
+			if out == nil {
+				out = make(map[string]T, len(raw))
+			}
+			out[name] = v
 		}
 	}
-	e.Formats, e.Transports, e.Versions, e.Options, e.Firmware = raw.Formats, raw.Transports, raw.Versions, raw.Options, int(raw.Firmware)
-	return nil
+	return out
 }
 
 // report reads a status report. What it returns with an error is to be used if
