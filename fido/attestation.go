@@ -8,48 +8,42 @@ import (
 
 	"github.com/go-webauthn/webauthn/metadata"
 	"github.com/go-webauthn/webauthn/protocol"
-)
 
-// made is what an attestation says about a key, and what that is worth.
-type made struct {
-	verdict  Verdict
-	aaguid   AAGUID
-	hardware bool
-	evidence string
-}
+	"github.com/lakekey/lakekey/fido/keypolicy"
+)
 
 // attest verifies the attestation statement and then decides what to make of it.
 // The two are different questions: a statement can be in order, and come from a
 // manufacturer of whom we know nothing.
-func (p *RelyingParty) attest(att *protocol.AttestationObject, clientDataJSON []byte, now time.Time) (made, error) {
+func (p *RelyingParty) attest(att *protocol.AttestationObject, clientDataJSON []byte, now time.Time) (keypolicy.Evidence, error) {
 	// "Verify that attStmt is a correct attestation statement, conveying a valid
 	// attestation signature, by using the attestation statement format fmt's
 	// verification procedure given attStmt, authData and hash."
 	hash := sha256.Sum256(clientDataJSON)
 	if err := att.VerifyAttestation(hash[:], nil, protocol.AttestationPolicy{}, protocol.SignaturePolicy{}); err != nil {
-		return made{}, &VerificationError{Check: "attestation", Spec: specRegistration, Detail: foreign(err)}
+		return keypolicy.Evidence{}, &VerificationError{Check: "attestation", Spec: specRegistration, Detail: foreign(err)}
 	}
-	m := made{}
-	copy(m.aaguid[:], att.AuthData.AttData.AAGUID)
+	m := keypolicy.Evidence{Format: att.Format, BackupEligible: att.AuthData.Flags.HasBackupEligible(), UserVerified: att.AuthData.Flags.HasUserVerified(), At: now}
+	copy(m.AAGUID[:], att.AuthData.AttData.AAGUID)
 	chain, err := certificates(att)
 	if err != nil {
-		return made{}, &VerificationError{Check: "attestation", Spec: specRegistration, Detail: err.Error()}
+		return keypolicy.Evidence{}, &VerificationError{Check: "attestation", Spec: specRegistration, Detail: err.Error()}
 	}
 	if protocol.AttestationFormat(att.Format) == protocol.AttestationFormatFIDOUniversalSecondFactor {
 		// U2F has no AAGUID in its authenticator data; what stands there is the
 		// client's filling. The certificate may name the model, §8.2.1.
-		m.aaguid = AAGUID{}
+		m.AAGUID = keypolicy.AAGUID{}
 		if len(chain) > 0 {
-			m.aaguid = certificateAAGUID(chain[0])
+			m.AAGUID = certificateAAGUID(chain[0])
 		}
 	}
 	switch {
 	case protocol.AttestationFormat(att.Format) == protocol.AttestationFormatNone:
-		m.evidence = "no attestation"
+		m.Note = "no attestation"
 	case att.Type == string(metadata.BasicSurrogate):
-		m.verdict, m.evidence = AttestationSelf, "signed with the credential's own key"
+		m.Verdict, m.Note = keypolicy.Self, "signed with the credential's own key"
 	case len(chain) == 0:
-		m.evidence = att.Format + ": no certificate chain to check"
+		m.Note = att.Format + ": no certificate chain to check"
 	default:
 		p.root(&m, att.Format, chain, now)
 	}
@@ -66,7 +60,7 @@ func (p *RelyingParty) attest(att *protocol.AttestationObject, clientDataJSON []
 // Only configured roots go into the pool of roots. A self-signed certificate
 // that a key sent along is not even an intermediate: otherwise a key could bring
 // the authority that vouches for it.
-func (p *RelyingParty) root(m *made, format string, chain []*x509.Certificate, now time.Time) {
+func (p *RelyingParty) root(m *keypolicy.Evidence, format string, chain []*x509.Certificate, now time.Time) {
 	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
 	for _, r := range p.cfg.Roots {
 		roots.AddCert(r.Certificate)
@@ -82,15 +76,15 @@ func (p *RelyingParty) root(m *made, format string, chain []*x509.Certificate, n
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
 	if err != nil {
-		m.evidence = format + ": certificate chains to no configured root"
+		m.Note = format + ": certificate chains to no configured root"
 		return
 	}
-	m.verdict = AttestationRooted
+	m.Verdict, m.RootedBy = keypolicy.Rooted, "pinned"
 	for _, v := range verified {
 		for _, r := range p.cfg.Roots {
 			if v[len(v)-1].Equal(r.Certificate) {
-				m.hardware = m.hardware || r.Hardware
-				m.evidence = format + ": certificate chains to " + r.Certificate.Subject.String()
+				m.Hardware = m.Hardware || r.Hardware
+				m.Note = format + ": certificate chains to " + r.Certificate.Subject.String()
 			}
 		}
 	}
@@ -129,7 +123,7 @@ func certificates(att *protocol.AttestationObject) ([]*x509.Certificate, error) 
 var oidAAGUID = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 45724, 1, 1, 4}
 
 // certificateAAGUID returns the model that a certificate names, or zero.
-func certificateAAGUID(c *x509.Certificate) (a AAGUID) {
+func certificateAAGUID(c *x509.Certificate) (a keypolicy.AAGUID) {
 	for _, e := range c.Extensions {
 		if !e.Id.Equal(oidAAGUID) {
 			continue

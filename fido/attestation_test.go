@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lakekey/lakekey/fido"
+	"github.com/lakekey/lakekey/fido/keypolicy"
 )
 
 // authority is a certificate authority of the tests: a manufacturer's, or one
@@ -100,31 +101,31 @@ func TestSpoofedKeysAreNotRooted(t *testing.T) {
 	spoofs := map[string]struct {
 		aaguid    [16]byte
 		statement func(f *forge) func(authData, hash []byte) (string, any)
-		verdict   fido.Verdict
+		verdict   keypolicy.Verdict
 	}{
-		"none claiming the model":        {yubiKey5FIPS, func(*forge) func(_, _ []byte) (string, any) { return nil }, fido.AttestationNone},
-		"none with the zero model":       {[16]byte{}, func(*forge) func(_, _ []byte) (string, any) { return nil }, fido.AttestationNone},
-		"self claiming the model":        {yubiKey5FIPS, func(f *forge) func(_, _ []byte) (string, any) { return packedSelf(t, f) }, fido.AttestationSelf},
-		"certificate of a rogue CA":      {yubiKey5FIPS, func(*forge) func(_, _ []byte) (string, any) { return packed(t, rogueLeaf) }, fido.AttestationNone},
-		"with the rogue root sent along": {yubiKey5FIPS, func(*forge) func(_, _ []byte) (string, any) { return packed(t, rogueLeaf, rogue) }, fido.AttestationNone}, // GHSA-6hxq-p678-4hr2
+		"none claiming the model":        {yubiKey5FIPS, func(*forge) func(_, _ []byte) (string, any) { return nil }, keypolicy.None},
+		"none with the zero model":       {[16]byte{}, func(*forge) func(_, _ []byte) (string, any) { return nil }, keypolicy.None},
+		"self claiming the model":        {yubiKey5FIPS, func(f *forge) func(_, _ []byte) (string, any) { return packedSelf(t, f) }, keypolicy.Self},
+		"certificate of a rogue CA":      {yubiKey5FIPS, func(*forge) func(_, _ []byte) (string, any) { return packed(t, rogueLeaf) }, keypolicy.None},
+		"with the rogue root sent along": {yubiKey5FIPS, func(*forge) func(_, _ []byte) (string, any) { return packed(t, rogueLeaf, rogue) }, keypolicy.None}, // GHSA-6hxq-p678-4hr2
 		"with a rogue intermediate": {yubiKey5FIPS, func(*forge) func(_, _ []byte) (string, any) {
 			return packed(t, between.leaf(t, yubiKey5FIPS), between, rogue)
-		}, fido.AttestationNone},
-		"with the real root sent along": {yubiKey5FIPS, func(*forge) func(_, _ []byte) (string, any) { return packed(t, rogueLeaf, yubico) }, fido.AttestationNone},
-		"U2F with a rogue certificate":  {[16]byte{}, func(f *forge) func(_, _ []byte) (string, any) { return u2f(t, f, rogueLeaf) }, fido.AttestationNone},
+		}, keypolicy.None},
+		"with the real root sent along": {yubiKey5FIPS, func(*forge) func(_, _ []byte) (string, any) { return packed(t, rogueLeaf, yubico) }, keypolicy.None},
+		"U2F with a rogue certificate":  {[16]byte{}, func(f *forge) func(_, _ []byte) (string, any) { return u2f(t, f, rogueLeaf) }, keypolicy.None},
 	}
 	for name, s := range spoofs {
 		t.Run(name, func(t *testing.T) {
 			key := newForge(t, fido.ES256)
 			key.aaguid = s.aaguid
 			c := enrol(t, rp, ana, key, func(d *draft) { d.statement = s.statement(key) })
-			require.Equal(t, s.verdict, c.Attestation, c.Evidence)
-			require.False(t, c.Hardware)
-			require.NotEmpty(t, c.Evidence, "what was sent and not believed is recorded")
+			require.Equal(t, s.verdict, c.Evidence.Verdict, c.Evidence.Note)
+			require.False(t, c.Evidence.Hardware)
+			require.NotEmpty(t, c.Evidence.Note, "what was sent and not believed is recorded")
 			proof, err := signIn(t, rp, ana, key)
 			require.NoError(t, err)
-			require.Equal(t, s.verdict, proof.Attestation)
-			require.False(t, proof.Hardware)
+			require.Equal(t, s.verdict, proof.Evidence.Verdict)
+			require.False(t, proof.Evidence.Hardware)
 		})
 	}
 }
@@ -140,7 +141,7 @@ func TestRootedAttestation(t *testing.T) {
 	for name, r := range map[string]struct {
 		aaguid    [16]byte
 		statement func(f *forge) func(authData, hash []byte) (string, any)
-		want      fido.AAGUID
+		want      keypolicy.AAGUID
 		hardware  bool
 	}{
 		"direct":               {model, func(*forge) func(_, _ []byte) (string, any) { return packed(t, root.leaf(t, model)) }, model, true},
@@ -155,13 +156,13 @@ func TestRootedAttestation(t *testing.T) {
 			key := newForge(t, fido.ES256)
 			key.aaguid = r.aaguid
 			c := enrol(t, rp, ana, key, func(d *draft) { d.statement = r.statement(key) })
-			require.Equal(t, fido.AttestationRooted, c.Attestation, c.Evidence)
-			require.Equal(t, r.want, c.AAGUID)
-			require.Equal(t, r.hardware, c.Hardware)
+			require.Equal(t, keypolicy.Rooted, c.Evidence.Verdict, c.Evidence.Note)
+			require.Equal(t, r.want, c.Evidence.AAGUID)
+			require.Equal(t, r.hardware, c.Evidence.Hardware)
 			proof, err := signIn(t, rp, ana, key)
 			require.NoError(t, err)
-			require.Equal(t, fido.AttestationRooted, proof.Attestation)
-			require.Equal(t, r.hardware, proof.Hardware)
+			require.Equal(t, keypolicy.Rooted, proof.Evidence.Verdict)
+			require.Equal(t, r.hardware, proof.Evidence.Hardware)
 		})
 	}
 	t.Run("an expired root", func(t *testing.T) {
@@ -170,7 +171,7 @@ func TestRootedAttestation(t *testing.T) {
 		key := newForge(t, fido.ES256)
 		key.aaguid = model
 		c := enrol(t, party(t, later, fido.NewMemoryStore()), ana, key, func(d *draft) { d.statement = packed(t, root.leaf(t, model)) })
-		require.Equal(t, fido.AttestationNone, c.Attestation)
+		require.Equal(t, keypolicy.None, c.Evidence.Verdict)
 	})
 	t.Run("a certificate of another model", func(t *testing.T) {
 		key := newForge(t, fido.ES256)

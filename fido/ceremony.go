@@ -34,7 +34,15 @@ type Ceremony struct {
 type RegistrationRequest struct {
 	Invite     secret.Value // from RelyingParty.Invite
 	UserHandle []byte       // somebody who has just signed in and adds another key; the caller vouches for it
+	Name       string       // what the key is to be called; empty: it gets a name
 	RemoteAddr string       // for the audit log
+	UserAgent  string       // likewise
+
+	// Conditional is for a page that asks the client to make a passkey while it
+	// signs the person in by other means, with mediation "conditional". The
+	// client may then do so without a touch.
+	// https://www.w3.org/TR/webauthn-3/#enumdef-credentialmediationrequirement
+	Conditional bool
 }
 
 // SignInRequest says who wants to sign in.
@@ -42,4 +50,5 @@ type SignInRequest struct {
 	Purpose    Purpose // PurposeSignIn, which is also meant by "", or PurposeStepUp
 	UserName   string  // empty: whoever the key knows; a step-up must name the person
 	RemoteAddr string  // for the audit log
+	UserAgent  string  // likewise
 }

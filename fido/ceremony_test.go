@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lakekey/lakekey/fido"
+	"github.com/lakekey/lakekey/fido/keypolicy"
 	"github.com/lakekey/lakekey/internal/secret"
 )
 
@@ -27,7 +28,7 @@ func TestRegistrationAndSignIn(t *testing.T) {
 				c := enrol(t, rp, "Ana+"+alg.String()+"@example.com", key, func(d *draft) { d.statement = packedSelf(t, key) })
 				require.Equal(t, key.id, c.ID)
 				require.Equal(t, alg, c.Algorithm)
-				require.Equal(t, fido.AttestationSelf, c.Attestation)
+				require.Equal(t, keypolicy.Self, c.Evidence.Verdict)
 				require.Equal(t, []string{"nfc", "usb"}, c.Transports)
 				require.Equal(t, uint32(7), c.SignCount)
 				require.Equal(t, at, c.Created)
@@ -35,9 +36,9 @@ func TestRegistrationAndSignIn(t *testing.T) {
 				proof, err := signIn(t, rp, "ana+"+alg.String()+"@EXAMPLE.com", key, func(d *draft) { d.flags |= bs })
 				require.NoError(t, err, "names are compared as people do")
 				require.Equal(t, &fido.Proof{
-					User: fido.User{Handle: key.handle, Name: "Ana+" + alg.String() + "@example.com", DisplayName: "Ana+" + alg.String() + "@example.com"}, CredentialID: key.id,
-					Purpose: fido.PurposeSignIn, At: at, Origin: "https://login.example.com", Algorithm: alg, SignCount: 8, Attestation: fido.AttestationSelf,
-					AAGUID: fido.AAGUID{5}, UserPresent: true, UserVerified: true, BackupEligible: true, BackupState: true,
+					User: fido.User{Handle: key.handle, Name: "Ana+" + alg.String() + "@example.com", DisplayName: "Ana+" + alg.String() + "@example.com", Created: at, Revision: 1}, CredentialID: key.id,
+					Purpose: fido.PurposeSignIn, At: at, Origin: "https://login.example.com", Algorithm: alg, SignCount: 8, Evidence: c.Evidence,
+					UserPresent: true, UserVerified: true, BackupEligible: true, BackupState: true,
 				}, proof)
 				stored, err := store.Credential(t.Context(), key.id)
 				require.NoError(t, err)

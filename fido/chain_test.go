@@ -9,6 +9,7 @@ import (
 	"github.com/lakekey/lakekey/authenticator"
 	"github.com/lakekey/lakekey/authenticator/softkey"
 	"github.com/lakekey/lakekey/fido"
+	"github.com/lakekey/lakekey/fido/keypolicy"
 )
 
 // typist is a person who knows the PIN.
@@ -31,13 +32,13 @@ func TestWithClientAndKey(t *testing.T) {
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		options softkey.Options
-		verdict fido.Verdict
+		verdict keypolicy.Verdict
 		format  string
 	}{
-		"no attestation": {softkey.Options{NoAttestation: true}, fido.AttestationNone, "none"},
-		"self":           {softkey.Options{}, fido.AttestationSelf, "packed"},
-		"certificate":    {softkey.Options{CA: ca}, fido.AttestationRooted, "packed"},
-		"EdDSA":          {softkey.Options{CA: ca, Algorithms: []int{-8}}, fido.AttestationRooted, "packed"},
+		"no attestation": {softkey.Options{NoAttestation: true}, keypolicy.None, "none"},
+		"self":           {softkey.Options{}, keypolicy.Self, "packed"},
+		"certificate":    {softkey.Options{CA: ca}, keypolicy.Rooted, "packed"},
+		"EdDSA":          {softkey.Options{CA: ca, Algorithms: []int{-8}}, keypolicy.Rooted, "packed"},
 	} {
 		for storeName, store := range stores(t) {
 			t.Run(name+"/"+storeName, func(t *testing.T) {
@@ -56,9 +57,9 @@ func TestWithClientAndKey(t *testing.T) {
 				require.NoError(t, err)
 				credential, err := rp.FinishRegistration(t.Context(), ceremony.ID, response)
 				require.NoError(t, err)
-				require.Equal(t, c.verdict, credential.Attestation, credential.Evidence)
-				require.Equal(t, c.verdict == fido.AttestationRooted, credential.Hardware)
-				require.Equal(t, c.format, credential.Format)
+				require.Equal(t, c.verdict, credential.Evidence.Verdict, credential.Evidence.Note)
+				require.Equal(t, c.verdict == keypolicy.Rooted, credential.Evidence.Hardware)
+				require.Equal(t, c.format, credential.Evidence.Format)
 				require.True(t, credential.UserVerified)
 				_, err = rp.BeginRegistration(t.Context(), fido.RegistrationRequest{Invite: invite})
 				require.ErrorIs(t, err, fido.ErrInviteInvalid)
@@ -70,7 +71,7 @@ func TestWithClientAndKey(t *testing.T) {
 					proof, err := rp.FinishSignIn(t.Context(), ceremony.ID, fido.PurposeSignIn, response)
 					require.NoError(t, err)
 					require.Equal(t, ana, proof.User.Name)
-					require.Equal(t, c.verdict, proof.Attestation)
+					require.Equal(t, c.verdict, proof.Evidence.Verdict)
 					require.True(t, proof.UserVerified)
 				}
 				require.Equal(t, 4, key.Touches())

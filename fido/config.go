@@ -36,12 +36,18 @@ type Config struct {
 	Attestation string
 
 	// Roots are the certificates that make an attestation count. Without any, no
-	// verdict is AttestationRooted.
+	// verdict is [keypolicy.Rooted].
 	Roots []Root
 
 	// Algorithms are asked of keys in this order; those that this build cannot
 	// verify are left out. Empty means all that it can.
 	Algorithms []Algorithm
+
+	// MaxCredentials is how many keys that are not revoked a person may have; 0
+	// means ten.
+	MaxCredentials int
+
+	Notifier Notifier // tells people and administrators what has happened to keys; nil: nobody is told
 
 	CounterPolicy   CounterPolicy
 	CeremonyTimeout time.Duration    // how long a person has for a ceremony; 0 means five minutes
@@ -66,7 +72,10 @@ const (
 	InsecureCounterAllow                      // let the person in: a copied key works
 )
 
-const defaultCeremonyTimeout = 5 * time.Minute
+const (
+	defaultCeremonyTimeout = 5 * time.Minute
+	defaultMaxCredentials  = 10
+)
 
 // check returns c with its defaults filled in.
 func (c Config) check() (Config, error) {
@@ -111,6 +120,12 @@ func (c Config) check() (Config, error) {
 	}
 	if c.CounterPolicy > InsecureCounterAllow {
 		return c, fmt.Errorf("fido: unknown counter policy %d", c.CounterPolicy)
+	}
+	if c.MaxCredentials < 0 {
+		return c, errors.New("fido: the limit of keys per person is negative")
+	}
+	if c.MaxCredentials == 0 {
+		c.MaxCredentials = defaultMaxCredentials
 	}
 	if c.CeremonyTimeout == 0 {
 		c.CeremonyTimeout = defaultCeremonyTimeout

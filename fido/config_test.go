@@ -82,8 +82,3 @@ func TestOptionsSayWhatIsConfigured(t *testing.T) {
 	require.NoError(t, err, "user verification was not required")
 	require.False(t, proof.UserVerified)
 }
-
-func TestVerdictNames(t *testing.T) {
-	require.Equal(t, "none self rooted", fido.Verdict(0).String()+" "+fido.AttestationSelf.String()+" "+fido.AttestationRooted.String())
-	require.Equal(t, "c1f9a0bc-1dd2-404a-b27f-8e29047a43fd", fido.AAGUID(yubiKey5FIPS).String())
-}

@@ -49,8 +49,8 @@ func (p *RelyingParty) advance(ctx context.Context, c Credential, v verified, no
 		if c, err = p.store.Credential(ctx, c.ID); err != nil {
 			return c, fmt.Errorf("reading the credential again: %w", err)
 		}
-		if c.Quarantine != "" {
-			return c, ErrQuarantined
+		if err := c.usable(); err != nil {
+			return c, err
 		}
 	}
 	return c, fmt.Errorf("updating the credential: %w", ErrConflict)
@@ -64,13 +64,13 @@ func regress(stored, got uint32) string {
 func (p *RelyingParty) quarantine(ctx context.Context, c Credential, count uint32, e audit.Event) error {
 	ctx = context.WithoutCancel(ctx) // a clone must not escape by hanging up
 	reason := regress(c.SignCount, count)
-	c.Quarantine = reason
+	c.State, c.StateReason, c.StateBy, c.StateSince = StateQuarantined, reason, "", p.cfg.Now()
 	err := p.store.UpdateCredential(ctx, c)
 	for n := 0; errors.Is(err, ErrConflict) && n < maxConflicts; n++ {
-		if c, err = p.store.Credential(ctx, c.ID); err != nil || c.Quarantine != "" {
+		if c, err = p.store.Credential(ctx, c.ID); err != nil || c.State != StateActive {
 			break
 		}
-		c.Quarantine = reason
+		c.State, c.StateReason, c.StateBy, c.StateSince = StateQuarantined, reason, "", p.cfg.Now()
 		err = p.store.UpdateCredential(ctx, c)
 	}
 	if err != nil {

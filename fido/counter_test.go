@@ -40,7 +40,7 @@ func TestSignCounter(t *testing.T) {
 					failsCheck(t, err, "signature") // only the holder learns of it
 					stored, err := store.Credential(t.Context(), key.id)
 					require.NoError(t, err)
-					require.Contains(t, stored.Quarantine, "sign count went from 5 to ")
+					require.Contains(t, stored.StateReason, "sign count went from 5 to ")
 					require.Equal(t, uint32(5), stored.SignCount)
 				})
 			}
@@ -105,7 +105,7 @@ func TestCounterRace(t *testing.T) {
 			}
 			failsCheck(t, err, c.want)
 			require.NotErrorIs(t, err, fido.ErrQuarantined, "who was slower is not a clone")
-			require.Empty(t, stored.Quarantine)
+			require.Empty(t, stored.StateReason)
 		})
 	}
 	t.Run("quarantined meanwhile", func(t *testing.T) {

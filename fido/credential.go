@@ -2,12 +2,14 @@ package fido
 
 import (
 	"bytes"
-	"encoding/hex"
 	"slices"
 	"time"
+
+	"github.com/lakekey/lakekey/fido/keypolicy"
 )
 
-// Credential is one registered key of one person.
+// Credential is one registered key of one person. It is never deleted: who held
+// which key on a day long ago stays answerable.
 type Credential struct {
 	ID         []byte
 	UserHandle []byte // the owner, for ever
@@ -15,24 +17,33 @@ type Credential struct {
 	Algorithm  Algorithm
 	SignCount  uint32
 
-	// Attestation is what is known about the key's make. AAGUID names the model
-	// and is the key's own claim unless Attestation is [AttestationRooted];
-	// Hardware is set only then.
-	Attestation Verdict
-	AAGUID      AAGUID
-	Hardware    bool
+	// Evidence is what is known about the key's make. AAGUID names the model and
+	// is the key's own claim unless the verdict is [keypolicy.Rooted].
+	Evidence keypolicy.Evidence
 
-	Format     string   // the attestation statement format, such as "packed"
-	Evidence   string   // in words, what the verdict rests on or what it lacks
-	Transports []string // what the client said about how to reach the key
+	Name         string   // as its owner calls it
+	Transports   []string // what the client said about how to reach the key
+	Discoverable bool     // the client said that the key can name its owner
 
-	UserVerified   bool // at registration
+	UserVerified   bool // at registration or since
 	BackupEligible bool // never changes
 	BackupState    bool // as of the latest sign-in
 
+	State       State
+	StateReason string    // why it is in that state, in words
+	StateBy     string    // who brought it there
+	StateSince  time.Time // zero: not known
+
 	Created    time.Time
+	Approved   time.Time // since when it may sign in; zero: never approved
+	ApprovedBy string    // empty: nobody had to
+	Rationale  string    // of the approval
 	LastUsed   time.Time // zero: never
-	Quarantine string    // why the credential is refused; empty: it is not
+	Revoked    time.Time // zero: it is not
+
+	// SerialHash is a keyed hash of the serial number that an enterprise
+	// attestation named; nil: none is known.
+	SerialHash []byte
 
 	// AttestationObject and ClientDataJSON are what was registered, kept so that
 	// the verdict can be formed again when more is known about key models.
@@ -45,47 +56,28 @@ type Credential struct {
 	key publicKey // PublicKey, parsed; filled when it is first needed
 }
 
+// State is where a credential stands between registration and revocation.
+type State string
+
+// The states. Only an active credential signs in, and a revoked one stays so.
+const (
+	StatePending     State = "pending" // waits for somebody to approve it
+	StateActive      State = "active"
+	StateQuarantined State = "quarantined" // refused until somebody has looked at it
+	StateRevoked     State = "revoked"     // for ever
+)
+
 // Clone returns a copy that shares no memory with c that can be changed.
 func (c Credential) Clone() Credential {
 	c.ID, c.UserHandle, c.PublicKey = bytes.Clone(c.ID), bytes.Clone(c.UserHandle), bytes.Clone(c.PublicKey)
 	c.AttestationObject, c.ClientDataJSON = bytes.Clone(c.AttestationObject), bytes.Clone(c.ClientDataJSON)
+	c.SerialHash, c.Evidence = bytes.Clone(c.SerialHash), c.Evidence.Clone()
 	c.Transports = slices.Clone(c.Transports)
 	return c
 }
 
-// AAGUID names a key model.
-type AAGUID [16]byte
-
-// String returns the AAGUID as a UUID is written.
-func (a AAGUID) String() string {
-	var b [36]byte
-	hex.Encode(b[:8], a[:4])
-	hex.Encode(b[9:13], a[4:6])
-	hex.Encode(b[14:18], a[6:8])
-	hex.Encode(b[19:23], a[8:10])
-	hex.Encode(b[24:], a[10:])
-	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
-	return string(b[:])
-}
-
-// Verdict says how far the word of a key about itself can be relied on.
-type Verdict uint8
-
-// The verdicts. Only a rooted one supports a rule about key models.
-const (
-	AttestationNone   Verdict = iota // nothing is known: no attestation, or one that chains to no configured root
-	AttestationSelf                  // signed with the credential's own key: proves possession, says nothing about the model
-	AttestationRooted                // chains to a certificate in Config.Roots
-)
-
-// String returns "none", "self" or "rooted".
-func (v Verdict) String() string {
-	switch v {
-	case AttestationSelf:
-		return "self"
-	case AttestationRooted:
-		return "rooted"
-	default:
-		return "none"
-	}
+// HeldAt reports whether the owner held the key at t: it was approved by then,
+// and not revoked yet.
+func (c Credential) HeldAt(t time.Time) bool {
+	return !c.Approved.IsZero() && !c.Approved.After(t) && (c.Revoked.IsZero() || c.Revoked.After(t))
 }

@@ -27,11 +27,15 @@ func (p *RelyingParty) whoIs(ctx context.Context, name string) ([]byte, []creden
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the user's credentials: %w", err)
 	}
+	if unrevoked := notRevoked(credentials); len(unrevoked) > 0 {
+		credentials = unrevoked
+	}
 	if len(credentials) == 0 {
 		return p.nobody(ctx, key)
 	}
-	// Quarantined credentials are among them: their holder is told so when the
-	// signature is right, rather than that the key is unknown.
+	// Pending and quarantined credentials are among them, and revoked ones if
+	// there are no others: their holder is told so when the signature is right,
+	// rather than that the key is unknown.
 	return user.Handle, references(credentials), nil
 }
 
@@ -50,12 +54,12 @@ var decoyShapes = [...]struct {
 
 // nobody derives a handle and credentials from the name and the store's secret.
 func (p *RelyingParty) nobody(ctx context.Context, key string) ([]byte, []credentialRef, error) {
-	seed, err := p.store.Seed(ctx, [32]byte(random32()))
+	seed, err := p.seed(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the store's seed: %w", err)
+		return nil, nil, err
 	}
 	derive := func(what string) []byte {
-		mac := hmac.New(sha256.New, seed[:])
+		mac := hmac.New(sha256.New, seed)
 		_, _ = fmt.Fprintf(mac, "lakekey/fido decoy %s %s", what, key)
 		return mac.Sum(nil)
 	}

@@ -3,7 +3,8 @@ package fido
 import "errors"
 
 // What a caller decides on. Stores return ErrNotFound, ErrConflict,
-// ErrCredentialExists and ErrInviteInvalid as they are or wrapped.
+// ErrCredentialExists, ErrInviteInvalid, ErrLimit and ErrSerialTaken as they are
+// or wrapped.
 var (
 	// ErrCeremonyNotFound says that there is no such ceremony: it expired, was
 	// finished already, was begun for another purpose or never existed. Which of
@@ -20,6 +21,20 @@ var (
 	// ErrQuarantined says that the credential is not accepted until somebody has
 	// looked at it.
 	ErrQuarantined = errors.New("fido: this key is quarantined, because it may have been copied; use another key and tell an administrator")
+
+	// ErrPending, ErrRevoked and ErrBlocked say why a key that is registered does
+	// not sign in; so does ErrQuarantined. Who has not shown its signature is not
+	// told.
+	ErrPending = errors.New("fido: this key waits for an administrator to approve it")
+	ErrRevoked = errors.New("fido: this key was revoked; use another key, or ask an administrator for a new enrolment link")
+	ErrBlocked = errors.New("fido: this person is blocked; ask an administrator")
+
+	// ErrLimit says that a person has as many keys as the relying party allows.
+	ErrLimit = errors.New("fido: no more keys may be registered for this person; revoke one that is not used")
+
+	// ErrSerialTaken says that the same device, by the serial number that its
+	// maker attests to, is another person's.
+	ErrSerialTaken = errors.New("fido: this key is registered to another person; everybody needs a key of their own")
 
 	// ErrNotFound is what a [Store] returns for a record it does not have.
 	ErrNotFound = errors.New("fido: not found")

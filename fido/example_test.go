@@ -50,7 +50,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println("registered, attestation:", credential.Attestation)
+	fmt.Println("registered, attestation:", credential.Evidence.Verdict)
 
 	signIn, err := rp.BeginSignIn(ctx, fido.SignInRequest{UserName: "ana@example.com"})
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 const ana, ben = "ana@example.com", "ben@example.com"
 
 func config() fido.Config {
-	return fido.Config{ID: "example.com", Name: "Example", Origins: []string{"https://login.example.com"}, InsecureNoAudit: true}
+	return fido.Config{ID: "example.com", Name: "Example", Origins: []string{"https://login.example.com"}, InsecureNoAudit: true, MaxCredentials: 1000}
 }
 
 func party(t testing.TB, cfg fido.Config, store fido.Store) *fido.RelyingParty {

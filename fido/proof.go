@@ -1,6 +1,10 @@
 package fido
 
-import "time"
+import (
+	"time"
+
+	"github.com/lakekey/lakekey/fido/keypolicy"
+)
 
 // Proof is what one verified assertion proves.
 type Proof struct {
@@ -12,11 +16,11 @@ type Proof struct {
 	Algorithm    Algorithm
 	SignCount    uint32
 
-	// See [Credential] for what these are worth: without a rooted attestation
-	// AAGUID is the key's claim, and Hardware is false.
-	Attestation Verdict
-	AAGUID      AAGUID
-	Hardware    bool
+	// Evidence is what is known about the key's make: see [Credential] for what
+	// it is worth.
+	Evidence   keypolicy.Evidence
+	PolicyHash string // the key policy that let the key in; empty: none is configured
+	Rule       string // the rule of it that decided
 
 	UserPresent    bool
 	UserVerified   bool

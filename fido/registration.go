@@ -29,7 +29,7 @@ func (p *RelyingParty) BeginRegistration(ctx context.Context, req RegistrationRe
 	}
 	now := p.cfg.Now()
 	r, ceremony := p.newCeremony(PurposeRegistration, req.RemoteAddr, now)
-	r.UserHandle = req.UserHandle
+	r.UserHandle, r.CredentialName, r.Conditional, r.UserAgent = req.UserHandle, req.Name, req.Conditional, req.UserAgent
 	if !req.Invite.IsZero() {
 		id := hashToken(req.Invite)
 		invite, err := p.invite(ctx, id, now)
@@ -48,7 +48,7 @@ func (p *RelyingParty) BeginRegistration(ctx context.Context, req RegistrationRe
 	if err != nil {
 		return nil, fmt.Errorf("reading the user's credentials: %w", err)
 	}
-	if ceremony.Options, err = p.creationOptions(user, r.Challenge, known); err != nil {
+	if ceremony.Options, err = p.creationOptions(user, r.Challenge, notRevoked(known)); err != nil {
 		return nil, err
 	}
 	if err := p.store.PutCeremony(ctx, r, now); err != nil {
@@ -105,8 +105,8 @@ func (p *RelyingParty) register(ctx context.Context, r CeremonyRecord, response 
 	if err != nil {
 		return nil, err
 	}
-	e.Origin, e.CredentialHash, e.AAGUID = origin, audit.HashID(c.ID), c.AAGUID.String()
-	e.Attestation, e.UserVerified = c.Attestation.String(), c.UserVerified
+	e.Origin, e.CredentialHash, e.AAGUID = origin, audit.HashID(c.ID), c.Evidence.AAGUID.String()
+	e.Attestation, e.UserVerified = c.Evidence.Verdict.String(), c.UserVerified
 	if r.Invite != nil {
 		if _, err := p.invite(ctx, *r.Invite, now); err != nil {
 			return nil, err
@@ -124,13 +124,13 @@ func (p *RelyingParty) register(ctx context.Context, r CeremonyRecord, response 
 func (p *RelyingParty) addCredential(ctx context.Context, c *Credential, invite *Hash, e audit.Event) error {
 	e.Type = "credential.registered"
 	if p.cfg.Audit == nil {
-		return p.store.AddCredential(ctx, *c, invite)
+		return p.store.AddCredential(ctx, *c, Addition{Invite: invite, Limit: p.cfg.MaxCredentials})
 	}
 	intent, err := p.cfg.Audit.Begin(ctx, e)
 	if err != nil {
 		return fmt.Errorf("recording the registration: %w", err)
 	}
-	if err := p.store.AddCredential(ctx, *c, invite); err != nil {
+	if err := p.store.AddCredential(ctx, *c, Addition{Invite: invite, Limit: p.cfg.MaxCredentials}); err != nil {
 		outcome := audit.Failed
 		if denied(err) {
 			outcome = audit.Denied
@@ -208,17 +208,17 @@ func (p *RelyingParty) verifyRegistration(r CeremonyRecord, response []byte, now
 	if !bytes.Equal(parsed.RawID, data.AttData.CredentialID) {
 		return fail("credential ID", "the response names another credential than the key attests to")
 	}
-	made, err := p.attest(att, raw.ClientDataJSON, now)
+	evidence, err := p.attest(att, raw.ClientDataJSON, now)
 	if err != nil {
 		return nil, "", err
 	}
 	return &Credential{
 		ID: bytes.Clone(data.AttData.CredentialID), UserHandle: r.UserHandle,
 		PublicKey: bytes.Clone(data.AttData.CredentialPublicKey), Algorithm: alg, SignCount: data.Counter,
-		Attestation: made.verdict, AAGUID: made.aaguid, Hardware: made.hardware, Format: att.Format, Evidence: made.evidence,
-		Transports:   transports(raw.Transports),
+		Evidence: evidence, Name: r.CredentialName, Transports: transports(raw.Transports),
 		UserVerified: data.Flags.HasUserVerified(), BackupEligible: data.Flags.HasBackupEligible(), BackupState: data.Flags.HasBackupState(),
-		Created: now, AttestationObject: raw.AttestationObject, ClientDataJSON: raw.ClientDataJSON,
+		State: StateActive, StateSince: now, Created: now, Approved: now,
+		AttestationObject: raw.AttestationObject, ClientDataJSON: raw.ClientDataJSON,
 	}, origin, nil
 }
 

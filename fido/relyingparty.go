@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lakekey/lakekey/fido/audit"
@@ -46,13 +47,14 @@ func (p *RelyingParty) Invite(ctx context.Context, userName string, ttl time.Dur
 	if err != nil {
 		return secret.Value{}, err
 	}
-	user, err := p.store.EnsureUser(ctx, key, newUser(userName))
+	user, err := p.store.EnsureUser(ctx, key, newUser(userName, p.cfg.Now()))
 	if err != nil {
 		return secret.Value{}, fmt.Errorf("adding the user: %w", err)
 	}
 	token := newToken()
-	invite := Invite{ID: hashToken(token), UserHandle: user.Handle, Expires: p.cfg.Now().Add(ttl)}
-	if err := p.store.AddInvite(ctx, invite); err != nil {
+	now := p.cfg.Now()
+	invite := Invite{ID: hashToken(token), UserHandle: user.Handle, Kind: KindLink, Created: now, Expires: now.Add(ttl)}
+	if err := p.store.AddInvites(ctx, []Invite{invite}, false); err != nil {
 		return secret.Value{}, fmt.Errorf("adding the invitation: %w", err)
 	}
 	if err := p.record(ctx, audit.Event{Type: "invite.issued", Outcome: audit.OK, User: user.Name}); err != nil {
@@ -128,17 +130,21 @@ func (p *RelyingParty) refuse(ctx context.Context, e audit.Event, err error) err
 	return err
 }
 
+var refusals = []error{
+	ErrCeremonyNotFound, ErrInviteInvalid, ErrCredentialExists, ErrLimit, ErrSerialTaken, ErrPending, ErrQuarantined, ErrRevoked, ErrBlocked,
+}
+
 // denied reports whether err is a verdict on the response; otherwise something
 // of ours has failed.
 func denied(err error) bool {
 	var verification *VerificationError
 	var algorithm *UnsupportedAlgorithmError
-	return errors.As(err, &verification) || errors.As(err, &algorithm) || errors.Is(err, ErrCeremonyNotFound) ||
-		errors.Is(err, ErrInviteInvalid) || errors.Is(err, ErrCredentialExists) || errors.Is(err, ErrQuarantined)
+	return errors.As(err, &verification) || errors.As(err, &algorithm) ||
+		slices.ContainsFunc(refusals, func(refusal error) bool { return errors.Is(err, refusal) })
 }
 
-// Credential returns a registered key, or ErrNotFound. It may be quarantined:
-// see Credential.Quarantine.
+// Credential returns a registered key, or ErrNotFound. Whether it may be
+// used is what [RelyingParty.Active] says.
 func (p *RelyingParty) Credential(ctx context.Context, id []byte) (*Credential, error) {
 	c, err := p.store.Credential(ctx, id)
 	if err != nil {

@@ -26,6 +26,7 @@ func (p *RelyingParty) BeginSignIn(ctx context.Context, req SignInRequest) (*Cer
 	}
 	now := p.cfg.Now()
 	r, ceremony := p.newCeremony(req.Purpose, req.RemoteAddr, now)
+	r.UserAgent = req.UserAgent
 	allow := []credentialRef{}
 	if req.UserName != "" {
 		var err error
@@ -95,22 +96,22 @@ func (p *RelyingParty) signIn(ctx context.Context, r *CeremonyRecord, response [
 	if err != nil {
 		return nil, fmt.Errorf("reading the user: %w", err)
 	}
-	e.User, e.AAGUID, e.Attestation = user.Name, c.AAGUID.String(), c.Attestation.String()
+	e.User, e.AAGUID, e.Attestation = user.Name, c.Evidence.AAGUID.String(), c.Evidence.Verdict.String()
 	v, err := p.verifyAssertion(r, &a, &c)
 	if err != nil {
 		return nil, err
 	}
 	e.Origin, e.UserVerified = v.origin, v.flags&flagUV != 0
 	// Only now: before the signature has been verified, anybody could be asking.
-	if c.Quarantine != "" {
-		return nil, ErrQuarantined
+	if err := usable(&c, &user); err != nil {
+		return nil, err
 	}
 	if c, err = p.advance(ctx, c, v, now, *e); err != nil {
 		return nil, err
 	}
 	return &Proof{
 		User: user, CredentialID: c.ID, Purpose: r.Purpose, At: now, Origin: v.origin, Algorithm: c.Algorithm, SignCount: v.signCount,
-		Attestation: c.Attestation, AAGUID: c.AAGUID, Hardware: c.Hardware,
+		Evidence:    c.Evidence,
 		UserPresent: v.flags&flagUP != 0, UserVerified: v.flags&flagUV != 0,
 		BackupEligible: v.flags&flagBE != 0, BackupState: v.flags&flagBS != 0,
 	}, nil

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"slices"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/text/secure/precis"
@@ -17,10 +19,17 @@ type User struct {
 	Handle      []byte
 	Name        string // the e-mail address that is the Databricks user name
 	DisplayName string
+	Groups      []string  // what the key policy and roles may ask for
+	Blocked     string    // why none of the person's keys signs in; empty: they do
+	Created     time.Time // zero: not known
+
+	// Revision counts the updates of the stored record, see [Store].
+	Revision uint64
 }
 
-func (u User) clone() User {
-	u.Handle = bytes.Clone(u.Handle)
+// Clone returns a copy that shares no memory with u that can be changed.
+func (u User) Clone() User {
+	u.Handle, u.Groups = bytes.Clone(u.Handle), slices.Clone(u.Groups)
 	return u
 }
 
@@ -41,8 +50,8 @@ func userKey(name string) (string, error) {
 
 // newUser makes the person called name. The handle is as long as the random
 // part of a user handle is recommended to be at most.
-func newUser(name string) User {
+func newUser(name string, now time.Time) User {
 	handle := make([]byte, 32)
 	_, _ = rand.Read(handle) // never fails, as crypto/rand documents
-	return User{Handle: handle, Name: name, DisplayName: name}
+	return User{Handle: handle, Name: name, DisplayName: name, Created: now}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lakekey/lakekey/fido"
+	"github.com/lakekey/lakekey/fido/keypolicy"
 	"github.com/lakekey/lakekey/internal/secret"
 )
 
@@ -175,8 +176,8 @@ func replay(t *testing.T, v vector, roots []fido.Root) (*fido.Credential, *fido.
 	require.NoError(t, err)
 	require.NoError(t, store.AddCredential(t.Context(), fido.Credential{
 		ID: v.Credential.ID, UserHandle: user.Handle, PublicKey: v.Credential.PublicKey, Algorithm: alg,
-		SignCount: v.Credential.SignCount, BackupEligible: v.Credential.Flags&(1<<3) != 0,
-	}, nil))
+		SignCount: v.Credential.SignCount, BackupEligible: v.Credential.Flags&(1<<3) != 0, State: fido.StateActive,
+	}, fido.Addition{}))
 	record.Purpose, record.Allowed = fido.PurposeSignIn, [][]byte{v.Credential.ID}
 	require.NoError(t, store.PutCeremony(t.Context(), record, time.Now()))
 	proof, err := rp.FinishSignIn(t.Context(), id, fido.PurposeSignIn, v.Response)
@@ -211,7 +212,7 @@ func TestGenuineKeys(t *testing.T) {
 		"yubico-Mldsa87": "cannot verify ML-DSA-87", "yubico-Mldsa87/assert": "cannot verify ML-DSA-87",
 	}
 	roots := metadataRoots(t)
-	registered, signedIn, rooted := 0, 0, map[fido.Verdict]int{}
+	registered, signedIn, rooted := 0, 0, map[keypolicy.Verdict]int{}
 	for _, v := range readVectors(t, "webauthn_real_keys.json", 48) {
 		t.Run(v.ID, func(t *testing.T) {
 			inItsTime(t, v, func(t *testing.T) {
@@ -229,14 +230,14 @@ func TestGenuineKeys(t *testing.T) {
 					return
 				}
 				registered++
-				rooted[c.Attestation]++
-				require.Equal(t, v.Info.Format, c.Format)
+				rooted[c.Evidence.Verdict]++
+				require.Equal(t, v.Info.Format, c.Evidence.Format)
 				require.Equal(t, v.Info.SignCount, c.SignCount)
 				require.Equal(t, v.Info.Flags&(1<<2) != 0, c.UserVerified)
 				require.Equal(t, v.Info.Flags&(1<<3) != 0, c.BackupEligible)
 				require.Equal(t, []byte(v.Info.CredentialPublicKey), c.PublicKey)
-				if c.Format != "fido-u2f" {
-					require.Equal(t, v.Info.AAGUID, strings.ReplaceAll(c.AAGUID.String(), "-", ""))
+				if c.Evidence.Format != "fido-u2f" {
+					require.Equal(t, v.Info.AAGUID, strings.ReplaceAll(c.Evidence.AAGUID.String(), "-", ""))
 				}
 			})
 		})
@@ -245,7 +246,7 @@ func TestGenuineKeys(t *testing.T) {
 	require.Equal(t, 20, signedIn)
 	// Seventeen genuine keys chain to the roots of the metadata; the preview of one
 	// model does not, nor do Apple's, which are not in there; two attest nothing.
-	require.Equal(t, map[fido.Verdict]int{fido.AttestationRooted: 17, fido.AttestationNone: 5}, rooted)
+	require.Equal(t, map[keypolicy.Verdict]int{keypolicy.Rooted: 17, keypolicy.None: 5}, rooted)
 }
 
 // metadataRoots are the roots of all manufacturers in a production metadata
@@ -345,7 +346,7 @@ func TestSyntheticRegistrations(t *testing.T) {
 					require.ErrorContains(t, err, rejected[v.ID])
 				}
 				if err == nil {
-					require.NotEqual(t, fido.AttestationRooted, c.Attestation, "no root is configured")
+					require.NotEqual(t, keypolicy.Rooted, c.Evidence.Verdict, "no root is configured")
 				}
 			})
 		})

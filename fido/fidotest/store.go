@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lakekey/lakekey/fido"
+	"github.com/lakekey/lakekey/fido/keypolicy"
 )
 
 // now has no fractions that a store could lose, and is not today.
@@ -37,7 +38,7 @@ func TestStore(t *testing.T, open func(t *testing.T) fido.Store) {
 		{"a failed addition changes nothing", additionAtomic},
 		{"updates compare and swap", compareAndSwap},
 		{"what is returned is a copy", copies},
-		{"the seed stays", seed},
+		{"values compare and swap", values},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
@@ -49,14 +50,34 @@ func hash(n byte) (h fido.Hash) {
 }
 
 func user(n byte) fido.User {
-	return fido.User{Handle: bytes.Repeat([]byte{n}, 32), Name: fmt.Sprintf("User%d@example.com", n), DisplayName: fmt.Sprintf("User Nr. %d", n)}
+	return fido.User{Handle: bytes.Repeat([]byte{n}, 32), Name: fmt.Sprintf("User%d@example.com", n), DisplayName: fmt.Sprintf("User Nr. %d", n), Groups: []string{"admins", "data"}, Blocked: "for now", Created: now}
+}
+
+// stored is user(n) as a store returns it at first.
+func stored(n byte) fido.User {
+	u := user(n)
+	u.Revision = 1
+	return u
+}
+
+func sameUser(t *testing.T, got, want fido.User) {
+	t.Helper()
+	if !got.Created.Equal(want.Created) {
+		t.Fatalf("created %v, want %v", got.Created, want.Created)
+	}
+	got.Created = want.Created
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("got user %+v, want %+v", got, want)
+	}
 }
 
 func credential(id, owner byte) fido.Credential {
 	return fido.Credential{
 		ID: []byte{id, 1, 2, 3}, UserHandle: user(owner).Handle, PublicKey: []byte{4, 5, 6}, Algorithm: fido.ES256, SignCount: 1<<32 - 2,
-		Attestation: fido.AttestationRooted, AAGUID: fido.AAGUID{7, 8}, Hardware: true, Format: "packed", Evidence: "because", Transports: []string{"nfc", "usb"},
-		UserVerified: true, BackupEligible: true, Created: now, AttestationObject: []byte{9}, ClientDataJSON: []byte("{}"),
+		Evidence:   keypolicy.Evidence{Verdict: keypolicy.Rooted, RootedBy: "mds", AAGUID: keypolicy.AAGUID{7, 8}, Format: "packed", Hardware: true, Status: []string{"UPDATE_AVAILABLE"}, Note: "because", At: now},
+		Transports: []string{"nfc", "usb"}, Discoverable: true, Name: "key", UserVerified: true, BackupEligible: true,
+		State: fido.StateActive, StateReason: "registered", StateBy: "ana", StateSince: now, Approved: now, ApprovedBy: "eve", Rationale: "new laptop",
+		Created: now, AttestationObject: []byte{9}, ClientDataJSON: []byte("{}"),
 	}
 }
 
@@ -175,21 +196,16 @@ func users(t *testing.T, s fido.Store) {
 	is(t, err, fido.ErrNotFound)
 	_, err = s.User(t.Context(), user(1).Handle)
 	is(t, err, fido.ErrNotFound)
-	if got := addUser(t, s, 1); !reflect.DeepEqual(got, user(1)) {
-		t.Fatalf("added %+v, want %+v", got, user(1))
-	}
+	sameUser(t, addUser(t, s, 1), stored(1))
 	got, err := s.EnsureUser(t.Context(), "user1@example.com", user(2))
 	ok(t, err)
-	if !reflect.DeepEqual(got, user(1)) {
-		t.Fatalf("ensuring a known key gave %+v, want who was there", got)
-	}
+	sameUser(t, got, stored(1)) // who was there
 	got, err = s.UserByKey(t.Context(), "user1@example.com")
 	ok(t, err)
 	byHandle, err := s.User(t.Context(), user(1).Handle)
 	ok(t, err)
-	if !reflect.DeepEqual(got, user(1)) || !reflect.DeepEqual(byHandle, user(1)) {
-		t.Fatalf("read %+v and %+v", got, byHandle)
-	}
+	sameUser(t, got, stored(1))
+	sameUser(t, byHandle, stored(1))
 	if _, err := s.EnsureUser(t.Context(), "other@example.com", user(1)); err == nil {
 		t.Fatal("two users with one handle")
 	}
@@ -214,7 +230,7 @@ func invites(t *testing.T, s fido.Store) {
 	addUser(t, s, 1)
 	_, err := s.Invite(t.Context(), hash(1))
 	is(t, err, fido.ErrNotFound)
-	ok(t, s.AddInvite(t.Context(), fido.Invite{ID: hash(1), UserHandle: user(1).Handle, Expires: now}))
+	ok(t, s.AddInvites(t.Context(), []fido.Invite{{ID: hash(1), UserHandle: user(1).Handle, Kind: fido.KindLink, Expires: now}}, false))
 	for range 2 { // reading does not use it
 		got, err := s.Invite(t.Context(), hash(1))
 		ok(t, err)
@@ -226,10 +242,22 @@ func invites(t *testing.T, s fido.Store) {
 
 func same(t *testing.T, got, want fido.Credential) {
 	t.Helper()
-	if !got.Created.Equal(want.Created) || !got.LastUsed.Equal(want.LastUsed) {
-		t.Fatalf("times %v and %v, want %v and %v", got.Created, got.LastUsed, want.Created, want.LastUsed)
+	for _, at := range []struct {
+		name      string
+		got, want *time.Time
+	}{
+		{"Created", &got.Created, &want.Created},
+		{"Approved", &got.Approved, &want.Approved},
+		{"LastUsed", &got.LastUsed, &want.LastUsed},
+		{"Revoked", &got.Revoked, &want.Revoked},
+		{"StateSince", &got.StateSince, &want.StateSince},
+		{"Evidence.At", &got.Evidence.At, &want.Evidence.At},
+	} {
+		if !at.got.Equal(*at.want) {
+			t.Fatalf("%s is %v, want %v", at.name, *at.got, *at.want)
+		}
+		*at.got = *at.want
 	}
-	got.Created, got.LastUsed = want.Created, want.LastUsed
 	if g, w := fmt.Sprintf("%+v", exported(got)), fmt.Sprintf("%+v", exported(want)); g != w {
 		t.Fatalf("got credential\n%s, want\n%s", g, w)
 	}
@@ -250,9 +278,9 @@ func credentials(t *testing.T, s fido.Store) {
 	addUser(t, s, 1)
 	_, err := s.Credential(t.Context(), credential(1, 1).ID)
 	is(t, err, fido.ErrNotFound)
-	is(t, s.AddCredential(t.Context(), credential(1, 2), nil), fido.ErrNotFound) // nobody's
+	is(t, s.AddCredential(t.Context(), credential(1, 2), fido.Addition{}), fido.ErrNotFound) // nobody's
 	for id := byte(9); id > 0; id-- {
-		ok(t, s.AddCredential(t.Context(), credential(id, 1), nil))
+		ok(t, s.AddCredential(t.Context(), credential(id, 1), fido.Addition{}))
 	}
 	all, err := s.Credentials(t.Context(), user(1).Handle)
 	ok(t, err)
@@ -277,11 +305,11 @@ func credentials(t *testing.T, s fido.Store) {
 func uniqueness(t *testing.T, s fido.Store) {
 	addUser(t, s, 1)
 	addUser(t, s, 2)
-	ok(t, s.AddCredential(t.Context(), credential(1, 1), nil))
-	is(t, s.AddCredential(t.Context(), credential(1, 1), nil), fido.ErrCredentialExists)
-	is(t, s.AddCredential(t.Context(), credential(1, 2), nil), fido.ErrCredentialExists)
+	ok(t, s.AddCredential(t.Context(), credential(1, 1), fido.Addition{}))
+	is(t, s.AddCredential(t.Context(), credential(1, 1), fido.Addition{}), fido.ErrCredentialExists)
+	is(t, s.AddCredential(t.Context(), credential(1, 2), fido.Addition{}), fido.ErrCredentialExists)
 	if won := race(t, fido.ErrCredentialExists, func(n int) error {
-		return s.AddCredential(context.WithoutCancel(t.Context()), credential(2, byte(1+n%2)), nil)
+		return s.AddCredential(context.WithoutCancel(t.Context()), credential(2, byte(1+n%2)), fido.Addition{})
 	}); won != 1 {
 		t.Fatalf("%d registered the same credential", won)
 	}
@@ -290,19 +318,21 @@ func uniqueness(t *testing.T, s fido.Store) {
 func inviteOnce(t *testing.T, s fido.Store) {
 	addUser(t, s, 1)
 	id := hash(1)
-	is(t, s.AddCredential(t.Context(), credential(1, 1), &id), fido.ErrInviteInvalid)
-	ok(t, s.AddInvite(t.Context(), fido.Invite{ID: id, UserHandle: user(1).Handle, Expires: now}))
-	ok(t, s.AddCredential(t.Context(), credential(1, 1), &id))
+	is(t, s.AddCredential(t.Context(), credential(1, 1), fido.Addition{Invite: &id}), fido.ErrInviteInvalid)
+	ok(t, s.AddInvites(t.Context(), []fido.Invite{{ID: id, UserHandle: user(1).Handle, Kind: fido.KindLink, Expires: now}}, false))
+	ok(t, s.AddCredential(t.Context(), credential(1, 1), fido.Addition{Invite: &id}))
 	_, err := s.Invite(t.Context(), id)
 	is(t, err, fido.ErrNotFound)
-	is(t, s.AddCredential(t.Context(), credential(2, 1), &id), fido.ErrInviteInvalid)
+	is(t, s.AddCredential(t.Context(), credential(2, 1), fido.Addition{Invite: &id}), fido.ErrInviteInvalid)
 }
 
 func inviteRace(t *testing.T, s fido.Store) {
 	addUser(t, s, 1)
 	id := hash(1)
-	ok(t, s.AddInvite(t.Context(), fido.Invite{ID: id, UserHandle: user(1).Handle, Expires: now}))
-	if won := race(t, fido.ErrInviteInvalid, func(n int) error { return s.AddCredential(t.Context(), credential(byte(n), 1), &id) }); won != 1 {
+	ok(t, s.AddInvites(t.Context(), []fido.Invite{{ID: id, UserHandle: user(1).Handle, Kind: fido.KindLink, Expires: now}}, false))
+	if won := race(t, fido.ErrInviteInvalid, func(n int) error {
+		return s.AddCredential(t.Context(), credential(byte(n), 1), fido.Addition{Invite: &id})
+	}); won != 1 {
 		t.Fatalf("%d credentials with one invitation", won)
 	}
 }
@@ -310,26 +340,26 @@ func inviteRace(t *testing.T, s fido.Store) {
 func additionAtomic(t *testing.T, s fido.Store) {
 	addUser(t, s, 1)
 	id := hash(1)
-	ok(t, s.AddInvite(t.Context(), fido.Invite{ID: id, UserHandle: user(1).Handle, Expires: now}))
-	ok(t, s.AddCredential(t.Context(), credential(1, 1), nil))
-	is(t, s.AddCredential(t.Context(), credential(1, 1), &id), fido.ErrCredentialExists)
+	ok(t, s.AddInvites(t.Context(), []fido.Invite{{ID: id, UserHandle: user(1).Handle, Kind: fido.KindLink, Expires: now}}, false))
+	ok(t, s.AddCredential(t.Context(), credential(1, 1), fido.Addition{}))
+	is(t, s.AddCredential(t.Context(), credential(1, 1), fido.Addition{Invite: &id}), fido.ErrCredentialExists)
 	_, err := s.Invite(t.Context(), id)
 	ok(t, err) // still usable
-	ok(t, s.AddCredential(t.Context(), credential(2, 1), &id))
+	ok(t, s.AddCredential(t.Context(), credential(2, 1), fido.Addition{Invite: &id}))
 }
 
 func compareAndSwap(t *testing.T, s fido.Store) {
 	addUser(t, s, 1)
 	c := credential(1, 1)
 	is(t, s.UpdateCredential(t.Context(), c), fido.ErrNotFound)
-	ok(t, s.AddCredential(t.Context(), c, nil))
+	ok(t, s.AddCredential(t.Context(), c, fido.Addition{}))
 	is(t, s.UpdateCredential(t.Context(), c), fido.ErrConflict) // revision 0 was never stored
 	read, err := s.Credential(t.Context(), c.ID)
 	ok(t, err)
 	want := c
-	want.SignCount, want.UserVerified, want.BackupState, want.LastUsed, want.Quarantine = 1<<32-1, false, true, now.Add(time.Hour), "why"
+	want.SignCount, want.UserVerified, want.BackupState, want.LastUsed, want.State = 1<<32-1, false, true, now.Add(time.Hour), fido.StateRevoked
 	update := want
-	update.Revision, update.PublicKey, update.UserHandle, update.AAGUID = read.Revision, []byte("other"), user(2).Handle, fido.AAGUID{}
+	update.Revision, update.PublicKey, update.UserHandle, update.Created = read.Revision, []byte("other"), user(2).Handle, now.Add(1)
 	ok(t, s.UpdateCredential(t.Context(), update))
 	want.Revision = read.Revision + 1
 	got, err := s.Credential(t.Context(), c.ID)
@@ -348,7 +378,7 @@ func compareAndSwap(t *testing.T, s fido.Store) {
 func copies(t *testing.T, s fido.Store) {
 	addUser(t, s, 1)
 	c := credential(1, 1)
-	ok(t, s.AddCredential(t.Context(), c, nil))
+	ok(t, s.AddCredential(t.Context(), c, fido.Addition{}))
 	c.ID[0], c.PublicKey[0], c.Transports[0] = 77, 77, "changed"
 	for range 2 {
 		got, err := s.Credential(t.Context(), []byte{1, 1, 2, 3})
@@ -373,12 +403,24 @@ func copies(t *testing.T, s fido.Store) {
 	}
 }
 
-func seed(t *testing.T, s fido.Store) {
-	first, err := s.Seed(t.Context(), [32]byte{1})
-	ok(t, err)
-	second, err := s.Seed(t.Context(), [32]byte{2})
-	ok(t, err)
-	if first != [32]byte{1} || second != first {
-		t.Fatalf("seeds %x and %x", first, second)
+func values(t *testing.T, s fido.Store) {
+	swap := func(name, old, fresh, want string) {
+		t.Helper()
+		var was []byte
+		if old != "" {
+			was = []byte(old)
+		}
+		got, err := s.Swap(t.Context(), name, was, []byte(fresh))
+		ok(t, err)
+		if string(got) != want {
+			t.Fatalf("%s is %q, want %q", name, got, want)
+		}
 	}
+	swap("a", "x", "y", "")
+	swap("a", "", "1", "1")
+	swap("a", "", "2", "1")
+	swap("a", "2", "3", "1")
+	swap("a", "1", "2", "2")
+	swap("b", "", "5", "5")
+	swap("a", "", "9", "2")
 }

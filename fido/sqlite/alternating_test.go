@@ -37,16 +37,32 @@ func (a *alternating) User(ctx context.Context, handle []byte) (fido.User, error
 	return a.next().User(ctx, handle)
 }
 
-func (a *alternating) AddInvite(ctx context.Context, i fido.Invite) error {
-	return a.next().AddInvite(ctx, i)
+func (a *alternating) UpdateUser(ctx context.Context, u fido.User) error {
+	return a.next().UpdateUser(ctx, u)
+}
+
+func (a *alternating) ListUsers(ctx context.Context, q fido.UserQuery) ([]fido.User, error) {
+	return a.next().ListUsers(ctx, q)
+}
+
+func (a *alternating) AddInvites(ctx context.Context, invites []fido.Invite, replace bool) error {
+	return a.next().AddInvites(ctx, invites, replace)
+}
+
+func (a *alternating) Invites(ctx context.Context, userHandle []byte) ([]fido.Invite, error) {
+	return a.next().Invites(ctx, userHandle)
+}
+
+func (a *alternating) ListCredentials(ctx context.Context, q fido.CredentialQuery) ([]fido.Credential, error) {
+	return a.next().ListCredentials(ctx, q)
 }
 
 func (a *alternating) Invite(ctx context.Context, id fido.Hash) (fido.Invite, error) {
 	return a.next().Invite(ctx, id)
 }
 
-func (a *alternating) AddCredential(ctx context.Context, c fido.Credential, invite *fido.Hash) error {
-	return a.next().AddCredential(ctx, c, invite)
+func (a *alternating) AddCredential(ctx context.Context, c fido.Credential, with fido.Addition) error {
+	return a.next().AddCredential(ctx, c, with)
 }
 
 func (a *alternating) Credential(ctx context.Context, id []byte) (fido.Credential, error) {
@@ -61,6 +77,6 @@ func (a *alternating) UpdateCredential(ctx context.Context, c fido.Credential) e
 	return a.next().UpdateCredential(ctx, c)
 }
 
-func (a *alternating) Seed(ctx context.Context, fresh [32]byte) ([32]byte, error) {
-	return a.next().Seed(ctx, fresh)
+func (a *alternating) Swap(ctx context.Context, name string, old, fresh []byte) ([]byte, error) {
+	return a.next().Swap(ctx, name, old, fresh)
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -50,8 +51,9 @@ func (s *Store) PutCeremony(ctx context.Context, r fido.CeremonyRecord, now time
 			invite = r.Invite[:]
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO fido_ceremonies
-			(id, purpose, challenge, user_handle, allowed, invite, user_verification, remote_addr, expires) VALUES (?,?,?,?,?,?,?,?,?)`,
-			r.ID[:], string(r.Purpose), r.Challenge, r.UserHandle, allowed, invite, r.UserVerification, r.RemoteAddr, r.Expires.UnixNano())
+			(id, purpose, challenge, user_handle, allowed, invite, user_verification, conditional, credential_name, remote_addr, user_agent, expires)
+			VALUES (?,?,?,?,?,?,?,?,?,?,?,?)`,
+			r.ID[:], string(r.Purpose), r.Challenge, r.UserHandle, allowed, invite, r.UserVerification, r.Conditional, r.CredentialName, r.RemoteAddr, r.UserAgent, r.Expires.UnixNano())
 		return failed(ctx, "adding a ceremony", err)
 	})
 }
@@ -62,8 +64,8 @@ func (s *Store) sweep(ctx context.Context, tx *sqlitedb.Tx, now time.Time) error
 	if elapsed := now.UnixNano() - last; elapsed >= 0 && elapsed < int64(sweepEvery) || !s.swept.CompareAndSwap(last, now.UnixNano()) {
 		return nil
 	}
-	for _, table := range []string{"fido_ceremonies", "fido_invites"} {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE expires < ?", now.UnixNano()); err != nil {
+	for _, expired := range []string{"fido_ceremonies WHERE expires < ?", "fido_invites WHERE expires < ? AND expires <> 0"} {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM "+expired, now.UnixNano()); err != nil {
 			return failed(ctx, "removing what has expired", err)
 		}
 	}
@@ -80,8 +82,8 @@ func (s *Store) TakeCeremony(ctx context.Context, id fido.Hash) (r fido.Ceremony
 		var allowed, invite []byte
 		var expires int64
 		err := tx.QueryRowContext(ctx, `DELETE FROM fido_ceremonies WHERE id = ? RETURNING
-			purpose, challenge, user_handle, allowed, invite, user_verification, remote_addr, expires`, id[:]).Scan(
-			&purpose, &r.Challenge, &r.UserHandle, &allowed, &invite, &r.UserVerification, &r.RemoteAddr, &expires)
+			purpose, challenge, user_handle, allowed, invite, user_verification, conditional, credential_name, remote_addr, user_agent, expires`, id[:]).Scan(
+			&purpose, &r.Challenge, &r.UserHandle, &allowed, &invite, &r.UserVerification, &r.Conditional, &r.CredentialName, &r.RemoteAddr, &r.UserAgent, &expires)
 		if err != nil {
 			return failed(ctx, "taking a ceremony", err)
 		}
@@ -101,81 +103,32 @@ func (s *Store) TakeCeremony(ctx context.Context, id fido.Hash) (r fido.Ceremony
 	return r, nil
 }
 
-// EnsureUser implements fido.Store.
-func (s *Store) EnsureUser(ctx context.Context, key string, u fido.User) (found fido.User, err error) {
-	err = s.db.Write(ctx, func(tx *sqlitedb.Tx) error {
-		if _, err := tx.ExecContext(ctx, "INSERT INTO fido_users (handle, key, name, display_name) VALUES (?,?,?,?) ON CONFLICT (key) DO NOTHING",
-			u.Handle, key, u.Name, u.DisplayName); sqlitedb.IsUnique(err) {
-			return fido.ErrConflict
-		} else if err != nil {
-			return failed(ctx, "adding a user", err)
-		}
-		found, err = scanUser(ctx, tx.QueryRowContext(ctx, userByKey, key))
-		return err
-	})
-	return found, err
-}
-
-const (
-	userByKey    = "SELECT handle, name, display_name FROM fido_users WHERE key = ?"
-	userByHandle = "SELECT handle, name, display_name FROM fido_users WHERE handle = ?"
-)
-
-func scanUser(ctx context.Context, row *sql.Row) (u fido.User, err error) {
-	if err := row.Scan(&u.Handle, &u.Name, &u.DisplayName); err != nil {
-		return fido.User{}, failed(ctx, "reading a user", err)
-	}
-	return u, nil
-}
-
-// UserByKey implements fido.Store.
-func (s *Store) UserByKey(ctx context.Context, key string) (fido.User, error) {
-	return scanUser(ctx, s.db.QueryRowContext(ctx, userByKey, key))
-}
-
-// User implements fido.Store.
-func (s *Store) User(ctx context.Context, handle []byte) (fido.User, error) {
-	return scanUser(ctx, s.db.QueryRowContext(ctx, userByHandle, handle))
-}
-
-// AddInvite implements fido.Store.
-func (s *Store) AddInvite(ctx context.Context, i fido.Invite) error {
-	return s.db.Write(ctx, func(tx *sqlitedb.Tx) error {
-		_, err := tx.ExecContext(ctx, "INSERT INTO fido_invites (id, user_handle, expires) VALUES (?,?,?)", i.ID[:], i.UserHandle, i.Expires.UnixNano())
-		return failed(ctx, "adding an invitation", err)
-	})
-}
-
-// Invite implements fido.Store.
-func (s *Store) Invite(ctx context.Context, id fido.Hash) (fido.Invite, error) {
-	i := fido.Invite{ID: id}
-	var expires int64
-	err := s.db.QueryRowContext(ctx, "SELECT user_handle, expires FROM fido_invites WHERE id = ?", id[:]).Scan(&i.UserHandle, &expires)
-	if err != nil {
-		return fido.Invite{}, failed(ctx, "reading an invitation", err)
-	}
-	i.Expires = at(expires)
-	return i, nil
-}
-
-// Seed implements fido.Store.
-func (s *Store) Seed(ctx context.Context, fresh [32]byte) (seed [32]byte, err error) {
-	const read = "SELECT seed FROM fido_seed WHERE one = 1"
-	var b []byte
-	if err := s.db.QueryRowContext(ctx, read).Scan(&b); err == nil {
-		copy(seed[:], b)
-		return seed, nil
-	} else if !errors.Is(err, sql.ErrNoRows) {
-		return seed, failed(ctx, "reading the seed", err)
+// Swap implements fido.Store.
+func (s *Store) Swap(ctx context.Context, name string, old, fresh []byte) (current []byte, err error) {
+	const read = "SELECT value FROM fido_values WHERE name = ?"
+	// Nearly always it is a question for what was set long ago: that needs no
+	// write lock.
+	err = failed(ctx, "reading a value", s.db.QueryRowContext(ctx, read, name).Scan(&current))
+	if err == nil && (old == nil || !bytes.Equal(current, old)) || err != nil && !errors.Is(err, fido.ErrNotFound) {
+		return current, err
 	}
 	err = s.db.Write(ctx, func(tx *sqlitedb.Tx) error {
-		if _, err := tx.ExecContext(ctx, "INSERT INTO fido_seed (one, seed) VALUES (1, ?) ON CONFLICT DO NOTHING", fresh[:]); err != nil {
-			return failed(ctx, "keeping the seed", err)
+		current = nil
+		err := failed(ctx, "reading a value", tx.QueryRowContext(ctx, read, name).Scan(&current))
+		absent := errors.Is(err, fido.ErrNotFound)
+		if err != nil && !absent {
+			return err
 		}
-		return failed(ctx, "reading the seed", tx.QueryRowContext(ctx, read).Scan(&b))
+		if absent != (old == nil) || !bytes.Equal(current, old) {
+			return nil
+		}
+		if _, err := tx.ExecContext(ctx, "INSERT INTO fido_values (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, fresh); err != nil {
+			return failed(ctx, "keeping a value", err)
+		}
+		current = bytes.Clone(fresh)
+		return nil
 	})
-	copy(seed[:], b)
-	return seed, err
+	return current, err
 }
 
 // failed puts an error of the driver in the words of fido.Store.
@@ -196,7 +149,7 @@ func at(nanos int64) time.Time {
 	if nanos == 0 {
 		return time.Time{}
 	}
-	return time.Unix(0, nanos)
+	return time.Unix(0, nanos).UTC()
 }
 
 func nanos(t time.Time) int64 {

@@ -37,9 +37,9 @@ func TestStoreThroughTwoHandles(t *testing.T) {
 func TestStoreSurvivesReopening(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.db")
 	first := open(t, path)
-	seed, err := first.Seed(t.Context(), [32]byte{1})
+	seed, err := first.Swap(t.Context(), "seed", nil, []byte{1})
 	require.NoError(t, err)
-	again, err := open(t, path).Seed(t.Context(), [32]byte{2})
+	again, err := open(t, path).Swap(t.Context(), "seed", nil, []byte{2})
 	require.NoError(t, err)
 	require.Equal(t, seed, again)
 }

@@ -105,7 +105,7 @@ func (e *Enrollment) credential(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, map[string]any{
-		"user": user.Name, "credential_id": base64.RawURLEncoding.EncodeToString(c.ID), "aaguid": c.AAGUID.String(), "attestation": c.Attestation.String(),
+		"user": user.Name, "credential_id": base64.RawURLEncoding.EncodeToString(c.ID), "aaguid": c.Evidence.AAGUID.String(), "attestation": c.Evidence.Verdict.String(),
 	})
 }
 

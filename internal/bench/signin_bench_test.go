@@ -45,7 +45,7 @@ func newSigner(b *testing.B, store fido.Store) *signer {
 	cose = append(append(cose, 0x22, 0x58, 32), point[33:]...)
 	_, err = store.EnsureUser(b.Context(), "ana@example.com", fido.User{Handle: s.handle, Name: "ana@example.com"})
 	require.NoError(b, err)
-	require.NoError(b, store.AddCredential(b.Context(), fido.Credential{ID: s.id, UserHandle: s.handle, PublicKey: cose, Algorithm: fido.ES256}, nil))
+	require.NoError(b, store.AddCredential(b.Context(), fido.Credential{ID: s.id, UserHandle: s.handle, PublicKey: cose, Algorithm: fido.ES256, State: fido.StateActive}, fido.Addition{}))
 	return s
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lakekey/lakekey/fido"
+	"github.com/lakekey/lakekey/fido/keypolicy"
 )
 
 // The acr values of OpenID Connect EAP ACR Values 1.0. phrh includes phr.
@@ -22,7 +23,7 @@ const maxACRValues = 16
 // secret in hardware: an attestation that chains to a root we hold says so, and
 // the key does not say that its secret can be copied to another device.
 func hardware(p *fido.Proof) bool {
-	return p.Attestation == fido.AttestationRooted && p.Hardware && !p.BackupEligible && !p.BackupState
+	return p.Evidence.Verdict == keypolicy.Rooted && p.Evidence.Hardware && !p.BackupEligible && !p.BackupState
 }
 
 // acr returns the value to put into tokens for a proof when the client asked

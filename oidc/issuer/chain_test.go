@@ -137,7 +137,7 @@ func TestChain(t *testing.T) {
 	// The key is found to be copied: nothing more comes of the session.
 	held, err := c.rp.Credential(t.Context(), credential)
 	require.NoError(t, err)
-	held.Quarantine = "copied"
+	held.State, held.StateReason = fido.StateQuarantined, "copied"
 	store, err := fidosqlite.Open(t.Context(), filepath.Join(s.dir, "issuer.db"))
 	require.NoError(t, err)
 	require.NoError(t, store.UpdateCredential(t.Context(), *held))

@@ -34,14 +34,23 @@ func signInError(err error) error {
 
 // checkCredential asks whether the key behind a session would still be let in.
 func (i *Issuer) checkCredential(ctx context.Context, s *Session) error {
-	c, err := i.rp.Credential(ctx, s.CredentialID)
-	switch {
-	case errors.Is(err, fido.ErrNotFound):
-		return refuse(http.StatusBadRequest, "invalid_grant", "the key behind this session was removed; sign in with another one")
-	case err != nil:
-		return fmt.Errorf("reading the key behind a session: %w", err)
-	case c.Quarantine != "":
-		return refuse(http.StatusBadRequest, "invalid_grant", "the key behind this session is quarantined, because it may have been copied; use another key and tell an administrator")
+	err := i.rp.Active(ctx, s.CredentialID)
+	if err == nil {
+		return nil
 	}
-	return nil
+	for _, refusal := range []struct {
+		of   error
+		text string
+	}{
+		{fido.ErrNotFound, "the key behind this session was removed; sign in with another one"},
+		{fido.ErrRevoked, "the key behind this session was revoked; sign in with another one"},
+		{fido.ErrQuarantined, "the key behind this session is quarantined, because it may have been copied; use another key and tell an administrator"},
+		{fido.ErrPending, "the key behind this session waits for an administrator's approval; sign in with another one, or ask for the approval"},
+		{fido.ErrBlocked, "the person behind this session is blocked; ask an administrator"},
+	} {
+		if errors.Is(err, refusal.of) {
+			return refuse(http.StatusBadRequest, "invalid_grant", refusal.text)
+		}
+	}
+	return fmt.Errorf("reading the key behind a session: %w", err)
 }

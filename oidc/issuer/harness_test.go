@@ -39,8 +39,7 @@ type relyingParty struct {
 	now        func() time.Time
 	proof      fido.Proof
 	ceremonies map[string]bool
-	credential error // what asking for the key answers
-	quarantine string
+	active     error // what asking for the key answers
 	finish     error // what finishing answers
 	begun      []fido.SignInRequest
 }
@@ -247,11 +246,8 @@ func (c *person) refresh(t testing.TB, token string, pairs ...string) answer {
 	return post(t, c.p, tokenURL, c.refreshment(token, pairs...), c.proof())
 }
 
-func (rp *relyingParty) Credential(context.Context, []byte) (*fido.Credential, error) {
+func (rp *relyingParty) Active(context.Context, []byte) error {
 	rp.mu.Lock()
 	defer rp.mu.Unlock()
-	if rp.credential != nil {
-		return nil, rp.credential
-	}
-	return &fido.Credential{Quarantine: rp.quarantine}, nil
+	return rp.active
 }

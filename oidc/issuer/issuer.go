@@ -23,7 +23,7 @@ type RelyingParty interface {
 	BeginSignIn(ctx context.Context, r fido.SignInRequest) (*fido.Ceremony, error)
 	FinishSignIn(ctx context.Context, ceremony secret.Value, purpose fido.Purpose, response []byte) (*fido.Proof, error)
 	// Credential returns a registered key, or [fido.ErrNotFound].
-	Credential(ctx context.Context, id []byte) (*fido.Credential, error)
+	Active(ctx context.Context, credentialID []byte) error
 }
 
 var _ RelyingParty = (*fido.RelyingParty)(nil)

@@ -29,7 +29,7 @@ func TestRevoke(t *testing.T) {
 		"with a hint":       {},
 		"without a hint":    {change: []string{"token_type_hint", ""}},
 		"with a wrong hint": {change: []string{"token_type_hint", "access_token"}},
-		"by a removed key":  {prepare: func(p *provider) { p.rp.credential = fido.ErrNotFound }},
+		"by a removed key":  {prepare: func(p *provider) { p.rp.active = fido.ErrNotFound }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newProvider(t)
@@ -45,7 +45,7 @@ func TestRevoke(t *testing.T) {
 			require.Empty(t, a.body)
 			require.Equal(t, 200, c.revoke(t, token).status, "ending it twice is no error")
 
-			p.rp.credential = nil
+			p.rp.active = nil
 			c.refresh(t, token).refused(t, 400, "invalid_grant")
 			require.Equal(t, 200, c.refresh(t, other.text("refresh_token")).status, "another session goes on")
 			require.Equal(t, []string{"token.issue ok", "token.issue ok", "session.end ok", "token.refresh denied", "token.refresh ok"}, p.events(t))

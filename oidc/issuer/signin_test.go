@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lakekey/lakekey/fido"
+	"github.com/lakekey/lakekey/fido/keypolicy"
 	"github.com/lakekey/lakekey/oidc/issuer"
 )
 
@@ -275,7 +276,7 @@ func TestFinishBurnsTheSession(t *testing.T) {
 
 // acr and amr are what the proof is worth, whatever was asked for.
 func TestAssurance(t *testing.T) {
-	rooted := func(p *fido.Proof) { p.Attestation, p.Hardware = fido.AttestationRooted, true }
+	rooted := func(p *fido.Proof) { p.Evidence.Verdict, p.Evidence.Hardware = keypolicy.Rooted, true }
 	for name, tc := range map[string]struct {
 		proof func(*fido.Proof)
 		asked string
@@ -290,9 +291,9 @@ func TestAssurance(t *testing.T) {
 		"hardware, phrh asked":        {rooted, "phrh", "phrh", []any{"hwk", "user", "mfa"}},
 		"hardware, phr asked":         {rooted, "phr", "phr", []any{"hwk", "user", "mfa"}},
 		"hardware, preference":        {rooted, "x phr phrh", "phr", []any{"hwk", "user", "mfa"}},
-		"hardware claimed, self":      {func(p *fido.Proof) { p.Attestation, p.Hardware = fido.AttestationSelf, true }, "phrh", "", nil},
-		"hardware claimed, none":      {func(p *fido.Proof) { p.Hardware = true }, "", "phr", []any{"pop", "user", "mfa"}},
-		"rooted, not hardware":        {func(p *fido.Proof) { p.Attestation = fido.AttestationRooted }, "phrh", "", nil},
+		"hardware claimed, self":      {func(p *fido.Proof) { p.Evidence.Verdict, p.Evidence.Hardware = keypolicy.Self, true }, "phrh", "", nil},
+		"hardware claimed, none":      {func(p *fido.Proof) { p.Evidence.Hardware = true }, "", "phr", []any{"pop", "user", "mfa"}},
+		"rooted, not hardware":        {func(p *fido.Proof) { p.Evidence.Verdict = keypolicy.Rooted }, "phrh", "", nil},
 		"hardware that can be copied": {func(p *fido.Proof) { rooted(p); p.BackupEligible = true }, "", "phr", []any{"pop", "user", "mfa"}},
 		"without verification":        {func(p *fido.Proof) { p.UserVerified = false }, "", "phr", []any{"pop", "user"}},
 		"without a touch":             {func(p *fido.Proof) { p.UserPresent = false }, "", "", nil},

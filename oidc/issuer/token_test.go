@@ -2,6 +2,7 @@ package issuer_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -143,9 +144,12 @@ func TestRefreshRefused(t *testing.T) {
 		"no proof":          {proof: func(*person) []string { return nil }, code: "invalid_dpop_proof"},
 		"two proofs":        {proof: func(c *person) []string { return []string{c.proof(), c.proof()} }, code: "invalid_dpop_proof"},
 		"hard end":          {prepare: func(p *provider) { p.pass(8 * time.Hour) }, code: "invalid_grant"},
-		"key removed":       {prepare: func(p *provider) { p.rp.credential = fido.ErrNotFound }, code: "invalid_grant"},
-		"key quarantined":   {prepare: func(p *provider) { p.rp.quarantine = "copied" }, code: "invalid_grant"},
-		"key unreadable":    {prepare: func(p *provider) { p.rp.credential = errors.New("disk") }, status: 503, code: "temporarily_unavailable"},
+		"key removed":       {prepare: func(p *provider) { p.rp.active = fido.ErrNotFound }, code: "invalid_grant"},
+		"key quarantined":   {prepare: func(p *provider) { p.rp.active = fido.ErrQuarantined }, code: "invalid_grant"},
+		"key revoked":       {prepare: func(p *provider) { p.rp.active = fido.ErrRevoked }, code: "invalid_grant"},
+		"key pending":       {prepare: func(p *provider) { p.rp.active = fido.ErrPending }, code: "invalid_grant"},
+		"person blocked":    {prepare: func(p *provider) { p.rp.active = fmt.Errorf("asking: %w", fido.ErrBlocked) }, code: "invalid_grant"},
+		"key unreadable":    {prepare: func(p *provider) { p.rp.active = errors.New("disk") }, status: 503, code: "temporarily_unavailable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newProvider(t)

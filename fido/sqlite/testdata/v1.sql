@@ -1,0 +1,69 @@
+BEGIN TRANSACTION;
+CREATE TABLE fido_ceremonies (
+	id                BLOB PRIMARY KEY,
+	purpose           TEXT NOT NULL,
+	challenge         BLOB NOT NULL,
+	user_handle       BLOB,
+	allowed           BLOB NOT NULL,
+	invite            BLOB,
+	user_verification TEXT NOT NULL,
+	remote_addr       TEXT NOT NULL,
+	expires           INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO "fido_ceremonies" VALUES(X'0900000000000000000000000000000000000000000000000000000000000000','sign-in',X'03',NULL,X'6E756C6C',NULL,'required','192.0.2.1',1790856060123456789);
+CREATE TABLE fido_credentials (
+	number             INTEGER PRIMARY KEY,
+	id                 BLOB NOT NULL UNIQUE,
+	user_handle        BLOB NOT NULL REFERENCES fido_users (handle),
+	public_key         BLOB NOT NULL,
+	algorithm          INTEGER NOT NULL,
+	sign_count         INTEGER NOT NULL,
+	attestation        INTEGER NOT NULL,
+	aaguid             BLOB NOT NULL,
+	hardware           INTEGER NOT NULL,
+	format             TEXT NOT NULL,
+	evidence           TEXT NOT NULL,
+	transports         BLOB NOT NULL,
+	user_verified      INTEGER NOT NULL,
+	backup_eligible    INTEGER NOT NULL,
+	backup_state       INTEGER NOT NULL,
+	created            INTEGER NOT NULL,
+	last_used          INTEGER NOT NULL,
+	quarantine         TEXT NOT NULL,
+	attestation_object BLOB,
+	client_data_json   BLOB,
+	revision           INTEGER NOT NULL
+) STRICT;
+INSERT INTO "fido_credentials" VALUES(1,X'0101',X'0101010101010101010101010101010101010101010101010101010101010101',X'040506',-7,7,2,X'EE882879721C491397753DFCCE97072A',1,'packed','packed: certificate chains to CN=Yubico "U2F" Root, é',X'5B226E6663222C22757362225D',1,0,0,1790856000123456789,1790856060123456789,'',X'0909',X'7B7D',1);
+INSERT INTO "fido_credentials" VALUES(2,X'0102',X'0101010101010101010101010101010101010101010101010101010101010101',X'07',-8,0,1,X'00000000000000000000000000000000',0,'packed','signed with the credential''s own key',X'6E756C6C',0,1,1,1790856000123456789,0,'sign count went from 5 to 4',NULL,NULL,1);
+INSERT INTO "fido_credentials" VALUES(3,X'0201',X'0202020202020202020202020202020202020202020202020202020202020202',X'08',-257,4294967295,0,X'00000000000000000000000000000000',0,'none','no attestation',X'6E756C6C',0,0,0,1790856000123456789,0,'',NULL,NULL,1);
+CREATE TABLE fido_invites (
+	id          BLOB PRIMARY KEY,
+	user_handle BLOB NOT NULL REFERENCES fido_users (handle),
+	expires     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO "fido_invites" VALUES(X'0900000000000000000000000000000000000000000000000000000000000000',X'0202020202020202020202020202020202020202020202020202020202020202',1790859600123456789);
+CREATE TABLE fido_seed (
+	one  INTEGER PRIMARY KEY CHECK (one = 1),
+	seed BLOB NOT NULL
+) STRICT;
+INSERT INTO "fido_seed" VALUES(1,X'2A00000000000000000000000000000000000000000000000000000000000000');
+CREATE TABLE fido_users (
+	handle       BLOB PRIMARY KEY,
+	key          TEXT NOT NULL UNIQUE,
+	name         TEXT NOT NULL,
+	display_name TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO "fido_users" VALUES(X'0101010101010101010101010101010101010101010101010101010101010101','ana@example.com','Ana@example.com','Ana');
+INSERT INTO "fido_users" VALUES(X'0202020202020202020202020202020202020202020202020202020202020202','bob@example.com','bob@example.com','bob@example.com');
+CREATE TABLE lakekey_migrations (
+	component TEXT    NOT NULL,
+	version   INTEGER NOT NULL,
+	sha256    TEXT    NOT NULL,
+	PRIMARY KEY (component, version)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "lakekey_migrations" VALUES('fido',1,'b2cf0cb71c2b82f64353088953a3c5a5494067a87100caaa08c77aa874c63cdf');
+CREATE INDEX fido_invites_expires ON fido_invites (expires);
+CREATE INDEX fido_ceremonies_expires ON fido_ceremonies (expires);
+CREATE INDEX fido_credentials_user ON fido_credentials (user_handle);
+COMMIT;
