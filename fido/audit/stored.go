@@ -70,6 +70,20 @@ func (e *Event) Fields() iter.Seq2[string, any] {
 	}
 }
 
+// FieldNames returns the names of all that an event can hold, in the order of a
+// record.
+func FieldNames() []string {
+	all := Event{AMR: []string{""}, UserVerified: true, SignCount: 1, BackupEligible: true, BackupState: true}
+	for i := range textFields {
+		*textFields[i].of(&all) = "x"
+	}
+	var names []string
+	for name := range all.Fields() {
+		names = append(names, name)
+	}
+	return names
+}
+
 // fieldName returns the name in `"name":` and what may follow it.
 func fieldName(key string) string {
 	name, _, _ := strings.Cut(key[1:], `"`)
