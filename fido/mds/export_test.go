@@ -23,4 +23,6 @@ func Payload(blob []byte) (*Blob, error) {
 var (
 	PinnedRoots = pinnedRoots
 	DigestOf    = digestOf
+	ReadPayload = readPayload
+	Listed      = listed
 )

@@ -88,3 +88,8 @@ func requireRefused(t testing.TB, b *mds.Blob, err error, check string) {
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, check, refused.Check, err)
 }
+
+func writeFile(t testing.TB, path string, text []byte) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(path, text, 0o600))
+}

@@ -107,6 +107,11 @@ func newToken() token {
 
 func (t token) take(ctx context.Context) error {
 	select {
+	case <-t: // which may be had without waiting, also by one who cannot wait
+		return nil
+	default:
+	}
+	select {
 	case <-t:
 		return nil
 	case <-ctx.Done():
