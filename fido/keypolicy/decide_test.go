@@ -242,7 +242,7 @@ func TestNewRefuses(t *testing.T) {
 		"models.x: is empty":          {keypolicy.Models{"x": nil}, []keypolicy.Rule{{Name: "a"}}},
 		"zeros names no model":        {keypolicy.Models{"x": {a, {}}}, []keypolicy.Rule{{Name: "a"}}},
 		"rules[0].name":               {nil, []keypolicy.Rule{{}}},
-		"rules[0].certification":      {nil, []keypolicy.Rule{{Name: "a", Profile: keypolicy.Profile{Certification: 7}}}},
+		"rules[0].certification":      {nil, []keypolicy.Rule{{Name: "a", Profile: keypolicy.Profile{Certification: 8}}}},
 		"rules[0].allow_models":       {nil, []keypolicy.Rule{{Name: "a", Profile: keypolicy.Profile{AllowModels: []string{"x"}}}}},
 		"rules[1].name: nobody gets":  {nil, []keypolicy.Rule{{Name: "a"}, {Name: "b"}}},
 		"rules[0].users: a name has":  {nil, []keypolicy.Rule{{Name: "a", Users: []string{" b"}}}},

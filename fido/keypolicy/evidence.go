@@ -18,7 +18,9 @@ type Evidence struct {
 	// AAGUID is the model that the key names; for fido-u2f, whose authenticator
 	// data names none, the one that its certificate does.
 	AAGUID AAGUID `json:"aaguid"`
-	Format string `json:"format,omitempty"` // the attestation statement format, such as "packed"
+	// KeyIdentifier is what the metadata knows a model by that has no AAGUID, in hex.
+	KeyIdentifier string `json:"key_identifier,omitempty"`
+	Format        string `json:"format,omitempty"` // the attestation statement format, such as "packed"
 
 	Model         string   `json:"model,omitempty"`         // what the metadata calls it
 	Attachment    string   `json:"attachment,omitempty"`    // "platform" or "cross-platform" as the metadata has it, never as a client says

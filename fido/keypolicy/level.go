@@ -10,6 +10,7 @@ type Level uint8
 // The levels.
 const (
 	Uncertified Level = iota
+	Functional        // works as the standard wants; says nothing about its resistance
 	L1
 	L1Plus
 	L2
@@ -18,9 +19,9 @@ const (
 	L3Plus
 )
 
-var levels = [...]string{"none", "L1", "L1+", "L2", "L2+", "L3", "L3+"}
+var levels = [...]string{"none", "functional", "L1", "L1+", "L2", "L2+", "L3", "L3+"}
 
-// String returns "none" or the level as it is spoken of, such as "L1" or "L3+".
+// String returns the level as it is spoken of, such as "L1" or "L3+".
 func (l Level) String() string {
 	if int(l) < len(levels) {
 		return levels[l]
@@ -39,5 +40,5 @@ func (l *Level) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("keypolicy: %.20q is no certification level: none, L1, L1+, L2, L2+, L3 and L3+ are", text)
+	return fmt.Errorf("keypolicy: %.20q is no certification level: none, functional, L1, L1+, L2, L2+, L3 and L3+ are", text)
 }

@@ -93,7 +93,7 @@ func TestSyntaxErrors(t *testing.T) {
 		head + "rules:\n- name: a\n  hardware: yes":                                                        {6, "rules[0].hardware", "allowed: true, false"},
 		head + "rules:\n- name: a\n  hardwired: true":                                                      {6, "rules[0].hardwired", "no field; allowed: name"},
 		head + "rules:\n- name: a\n  hardware: true\n  hardware: true":                                     {7, "rules[0].hardware", "twice"},
-		head + "rules:\n- name: a\n  certification: L4":                                                    {6, "rules[0].certification", "allowed: L1, L1+, L2, L2+, L3, L3+"},
+		head + "rules:\n- name: a\n  certification: L4":                                                    {6, "rules[0].certification", "allowed: functional, L1, L1+, L2, L2+, L3, L3+"},
 		head + "rules:\n- name: a\n  certification: none":                                                  {6, "rules[0].certification", "allowed"},
 		head + "rules:\n- name: a\n  allow_models: [a, b]":                                                 {6, "rules[0].allow_models", "no group \"b\" under models; allowed: a"},
 		head + "rules:\n- name: a\n  allow_models: []":                                                     {6, "rules[0].allow_models", "empty list"},
@@ -128,7 +128,7 @@ func TestSyntaxErrors(t *testing.T) {
 		}
 	}
 	_, err := keypolicy.Parse("policy.yaml", []byte("version: 1\nrules:\n- name: a\n  certification: L9\n"))
-	require.EqualError(t, err, `keypolicy: policy.yaml:4: rules[0].certification: "L9" is no level; allowed: L1, L1+, L2, L2+, L3, L3+`)
+	require.EqualError(t, err, `keypolicy: policy.yaml:4: rules[0].certification: "L9" is no level; allowed: functional, L1, L1+, L2, L2+, L3, L3+`)
 }
 
 // FuzzParse: whatever is read is refused in our words or read completely: its
