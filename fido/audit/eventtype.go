@@ -59,8 +59,8 @@ var eventTypes = []EventType{
 	{"invite.used", "an enrolment link was used", classAccountChange, 99, Enforced},
 	{"invite.withdrawn", "an enrolment link was made invalid before its use", classAccountChange, 99, Enforced},
 	{"recovery.issued", "a person was given recovery codes, and older ones became invalid", classAccountChange, 10, Enforced},
-	{"recovery.used", "a recovery code was used up", classAuthentication, 1, Enforced},
-	{"recovery.failed", "something that is no recovery code was presented as one", classAuthentication, 1, Enforced},
+	{"recovery.used", "a recovery code was used up, to register a key", classAccountChange, 99, Enforced},
+	{"recovery.failed", "something that is no recovery code was presented as one", classAccountChange, 99, Enforced},
 
 	{"policy.changed", "another key policy came into force", 0, 99, Enforced},
 	{"policy.refused", "the key policy refused a key or a sign-in", classAuthentication, 1, Enforced},

@@ -252,11 +252,7 @@ func (out *ocsfEvent) authentication(e *audit.Event, rest map[string]any) {
 	}
 	delete(rest, "origin")
 	delete(rest, "client_id")
-	switch {
-	case strings.HasPrefix(e.Type, "recovery."):
-		out.AuthProtocolID, out.AuthProtocol = 99, "recovery code"
-		out.AuthFactors = []ocsfFactor{{99, "Recovery Code"}}
-	case out.ActivityID != 2:
+	if e.Type != "session.end" {
 		out.AuthProtocolID, out.AuthProtocol = 99, "WebAuthn"
 		out.AuthFactors = []ocsfFactor{{10, "WebAuthn"}}
 	}
