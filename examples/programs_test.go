@@ -84,10 +84,19 @@ func (b *buffer) String() string {
 // start starts a program in dir with an environment of its own.
 func start(t *testing.T, dir, name string, args ...string) *process {
 	t.Helper()
+	return startAt(t, nil, dir, name, args...)
+}
+
+// startAt is start with something to read from.
+func startAt(t *testing.T, stdin *os.File, dir, name string, args ...string) *process {
+	t.Helper()
 	p := &process{lines: make(chan string, 100), errs: &buffer{}}
 	p.cmd = exec.Command(filepath.Join(bin(t), name), args...)
 	p.cmd.Dir, p.cmd.Stderr = dir, p.errs
 	p.cmd.Env = environment(dir)
+	if stdin != nil {
+		p.cmd.Stdin = stdin
+	}
 	stdout, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.cmd.Start())
@@ -161,13 +170,20 @@ func newWorld(t *testing.T) *world {
 	w.administer(t, "/scim/v2/Users", `{"userName":"`+ada+`"}`)
 	w.administer(t, "/federationPolicies", `{"oidc_policy":{"issuer":"`+w.issuer+`"}}`)
 
+	w.key = "soft:" + filepath.Join(w.client, "my.key")
+	credential, said, code := call(t, w.client, "keyagent", "enroll", "-invite", w.invite(t), "-key", w.key)
+	require.Zero(t, code, said)
+	w.credential = credential
+	return w
+}
+
+// invite is a new enrolment link for the person.
+func (w *world) invite(t *testing.T) string {
+	t.Helper()
 	link, said, code := call(t, w.server, "idp", "invite", "-db", "sqlite:keys.db", "-user", ada)
 	require.Zero(t, code, said)
 	require.True(t, strings.HasPrefix(link, w.issuer+"/enroll#"), link)
-	w.key = "soft:" + filepath.Join(w.client, "my.key")
-	w.credential, said, code = call(t, w.client, "keyagent", "enroll", "-invite", strings.TrimSpace(link), "-key", w.key)
-	require.Zero(t, code, said)
-	return w
+	return strings.TrimSpace(link)
 }
 
 func (w *world) administer(t *testing.T, path, body string) {
@@ -188,13 +204,19 @@ func (w *world) administer(t *testing.T, path, body string) {
 func (w *world) agent(t *testing.T, args ...string) (*process, map[string]string) {
 	t.Helper()
 	p := start(t, w.client, "keyagent", append([]string{"-issuer", w.issuer, "-host", w.host, "-listen", "127.0.0.1:0", "-key", w.key}, args...)...)
+	return p, p.exports(t)
+}
+
+// exports are the variables that a keyagent prints.
+func (p *process) exports(t *testing.T) map[string]string {
+	t.Helper()
 	vars := map[string]string{}
 	for range 3 {
 		name, value, ok := strings.Cut(strings.TrimPrefix(p.line(t), "export "), "=")
 		require.True(t, ok)
 		vars[name] = value
 	}
-	return p, vars
+	return vars
 }
 
 // freePort is a port that was free a moment ago, for programs whose port stands

@@ -76,7 +76,7 @@ func TestREADMEGo(t *testing.T) {
 	require.Contains(t, indent.ReplaceAllString(string(here), ""), indent.ReplaceAllString(code[0], ""), "the README's code must stand in this file, where it is compiled and run")
 
 	w := newWorld(t)
-	key, err := keys.Use(t.Context(), w.key)
+	key, err := (keys.Spec{Key: w.key}).Use(t.Context())
 	require.NoError(t, err)
 	defer key.Close()
 	var name string

@@ -73,3 +73,24 @@ func TestProgramsHelp(t *testing.T) {
 		require.Contains(t, strings.ToLower(said), "usage:", p.Name())
 	}
 }
+
+// A command line that cannot be is told apart from everything else that goes wrong: by
+// the same status in every program, in one line that says where to look.
+func TestUsageErrorsHaveOneStatus(t *testing.T) {
+	programs, err := os.ReadDir(bin(t))
+	require.NoError(t, err)
+	lines := [][]string{
+		{"idp", "-db", "memory:"}, {"idp", "invite"}, {"keyagent"}, {"keyagent", "exec"}, {"keyagent", "enroll"}, {"keyagent", "serve"},
+		{"quickstart", "now"}, {"key"}, {"key", "serve"}, {"softkey"}, {"workspace"}, {"audit", "compare"},
+	}
+	for _, p := range programs {
+		lines = append(lines, []string{p.Name(), "-no-such-flag"})
+	}
+	for _, args := range lines {
+		out, said, code := call(t, t.TempDir(), args[0], args[1:]...)
+		require.Equal(t, 2, code, "%v: %s", args, said)
+		require.Empty(t, out)
+		require.Equal(t, 1, strings.Count(said, "\n"), "%v: %s", args, said)
+		require.Contains(t, said, args[0]+" -h")
+	}
+}

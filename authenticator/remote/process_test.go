@@ -4,7 +4,6 @@ package remote_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -26,6 +24,7 @@ import (
 	"github.com/lakekey/lakekey/authenticator"
 	"github.com/lakekey/lakekey/authenticator/remote"
 	"github.com/lakekey/lakekey/authenticator/softkey"
+	"github.com/lakekey/lakekey/internal/sshdtest"
 )
 
 // These tests run this test binary a second time, as the machine with the key or
@@ -261,103 +260,20 @@ func TestRelayed(t *testing.T) {
 
 // The real thing: sshd and ssh -R on loopback.
 func TestForwardedBySSH(t *testing.T) {
-	sshd := findSSHD(t)
-	dir := filepath.Dir(socketPath(t))
-	run := func(name string, args ...string) {
-		out, err := exec.Command(name, args...).CombinedOutput()
-		require.NoError(t, err, "%s", out)
-	}
-	at := func(name string) string { return filepath.Join(dir, name) }
-	run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", at("host"))
-	run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", at("user"))
-	public, err := os.ReadFile(at("user.pub"))
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(at("authorized"), public, 0o600))
-
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	port := strconv.Itoa(free.Addr().(*net.TCPAddr).Port)
-	require.NoError(t, free.Close())
-	require.NoError(t, os.WriteFile(at("config"), []byte(strings.Join([]string{
-		"ListenAddress 127.0.0.1:" + port, "HostKey " + at("host"), "AuthorizedKeysFile " + at("authorized"), "PidFile none",
-		"StrictModes no", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin yes", "AllowStreamLocalForwarding yes", "",
-	}, "\n")), 0o600))
-	var log bytes.Buffer
-	daemon := exec.Command(sshd, "-D", "-e", "-f", at("config"))
-	daemon.Stderr = &log
-	require.NoError(t, daemon.Start())
-	t.Cleanup(func() {
-		_ = daemon.Process.Kill()
-		_ = daemon.Wait()
-		if t.Failed() {
-			t.Logf("sshd said: %s", log.String())
-		}
-	})
-
-	path := socketPath(t)
+	sshd := sshdtest.Start(t)
+	path, far := socketPath(t), socketPath(t)
 	there, _ := child(t, "key", path)
 	require.Equal(t, "ready", <-there)
-	far := socketPath(t)
-	who, err := user.Current()
-	require.NoError(t, err)
-	ssh := exec.Command("ssh", "-F", "none", "-N", "-v", "-p", port, "-i", at("user"), "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no",
-		"-o", "UserKnownHostsFile=/dev/null", "-o", "ExitOnForwardFailure=yes", "-o", "ConnectionAttempts=20", "-R", far+":"+path, who.Username+"@127.0.0.1")
-	said, err := ssh.StderrPipe()
-	require.NoError(t, err)
-	require.NoError(t, ssh.Start())
-	t.Cleanup(func() {
-		_ = ssh.Process.Kill()
-		_ = ssh.Wait()
-	})
-	forwarding := make(chan struct{})
-	go func() {
-		defer close(forwarding)
-		for s := bufio.NewScanner(said); s.Scan(); {
-			if strings.Contains(s.Text(), "remote forward success") {
-				forwarding <- struct{}{}
-			}
-		}
-	}()
-	_, forwarded := <-forwarding
-	if !forwarded {
-		_ = daemon.Process.Kill()
-		_ = daemon.Wait()
-		if strings.Contains(log.String(), "not allowed because") {
-			t.Skipf("sshd lets this account in on no machine, forwarding by ssh is NOT tested here: %s", log.String())
-		}
-		t.Fatal("ssh ended without forwarding")
-	}
+	end := sshd.Forward(t, far, path)
 	info, err := os.Stat(far)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "as sshd makes it")
 	journey(t, far, there)
 
 	// The connection between the machines breaks.
-	require.NoError(t, ssh.Process.Kill())
-	for range forwarding {
-	}
+	end()
 	_, err = remote.Dial(t.Context(), far, remote.Options{Host: "h"})
 	require.ErrorIs(t, err, remote.ErrDisconnected)
-}
-
-// findSSHD wants an sshd that this user can start.
-func findSSHD(t *testing.T) string {
-	for _, tool := range []string{"ssh", "ssh-keygen"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed: forwarding by ssh is NOT tested here", tool)
-		}
-	}
-	for _, path := range []string{"/usr/sbin/sshd", "/usr/local/sbin/sshd"} {
-		if _, err := os.Stat(path); err != nil {
-			continue
-		}
-		if os.Getuid() == 0 {
-			require.NoError(t, os.MkdirAll("/run/sshd", 0o755))
-		}
-		return path
-	}
-	t.Skip("sshd is not installed (apt-get install openssh-server): forwarding by ssh is NOT tested here")
-	return ""
 }
 
 // Another user reaches neither the socket nor, where somebody opened it to them,

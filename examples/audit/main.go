@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -24,16 +25,11 @@ exits with 0 if the log is what was written, 1 if it is not, 2 if that could not
 
 `
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(cli.Run(run)) }
 
 // run is main with its surroundings passed in; it returns the exit status.
-func run(args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("audit", flag.ContinueOnError)
-	fs.SetOutput(stderr)
-	fs.Usage = func() {
-		fmt.Fprint(stderr, usage)
-		fs.PrintDefaults()
-	}
 	log := fs.String("log", "", "`FILE` of the log; the checkpoint beside it, in FILE.checkpoint, is used too")
 	key := fs.String("key", "", "verifier `KEY` of the log, which the provider prints when it starts")
 	var kept cli.List
@@ -41,13 +37,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "verify" {
 		args = args[1:]
 	} else if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		fmt.Fprintf(stderr, "audit: %q: the command is verify; see audit -h\n", args[0])
-		return 2
+		return cli.Status(ctx, "audit", cli.Usagef("%q: the command is verify", args[0]), stderr)
 	}
-	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return 0
-	} else if err != nil {
-		return 2
+	if err := cli.Parse(fs, usage, args, stderr); err != nil {
+		return cli.Status(ctx, "audit", err, stderr)
 	}
 	report, err := verify(*log, *key, kept)
 	tampered, found := errors.AsType[*audit.TamperError](err)

@@ -33,43 +33,27 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		command, args = invite, args[1:]
 	}
 	err := command(ctx, args, stdout, stderr)
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	default:
-		fmt.Fprintln(stderr, "idp:", err)
-		return 1
-	}
-}
-
-func flags(name string, stderr io.Writer) *flag.FlagSet {
-	fs := flag.NewFlagSet(name, flag.ContinueOnError)
-	fs.SetOutput(stderr)
-	fs.Usage = func() {
-		fmt.Fprint(stderr, usage)
-		fs.PrintDefaults()
-	}
-	return fs
+	return cli.Status(ctx, "idp", err, stderr)
 }
 
 func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	fs := flags("idp", stderr)
+	fs := flag.NewFlagSet("idp", flag.ContinueOnError)
 	listen := fs.String("listen", "127.0.0.1:8080", "address to listen on; port 0 chooses a free one")
 	address := fs.String("url", "", "the issuer, as clients reach it: https://HOST behind a proxy, or http://localhost:PORT on one machine (default: the latter, with the port of -listen)")
 	db := fs.String("db", "", "where keys and sessions are kept: sqlite:FILE, or memory: to try things out")
 	log := fs.String("audit", "", "file of the audit log; its signing key is kept in FILE.key")
 	var audiences cli.List
 	fs.Var(&audiences, "audience", "an audience that tokens may be for, such as a Databricks account id; may be repeated (default: any)")
-	if err := fs.Parse(args); err != nil {
+	if err := cli.Parse(fs, usage, args, stderr); err != nil {
 		return err
 	}
 	switch {
 	case fs.NArg() > 0:
-		return fmt.Errorf("%q: no arguments are taken beside flags and the command invite; see idp -h", fs.Arg(0))
+		return cli.Usagef("%q: no arguments are taken beside flags and the command invite", fs.Arg(0))
 	case *db == "":
-		return errors.New("-db is missing: where should keys be kept? For instance -db sqlite:lakekey.db")
+		return cli.Usagef("-db is missing: where should keys be kept? For instance -db sqlite:lakekey.db")
 	case *log == "":
-		return errors.New("-audit is missing: no token is issued without a record of it. For instance -audit audit.log")
+		return cli.Usagef("-audit is missing: no token is issued without a record of it. For instance -audit audit.log")
 	}
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", *listen)
 	if err != nil {
@@ -121,19 +105,19 @@ func serveUntilDone(ctx context.Context, ln net.Listener, h http.Handler) error 
 }
 
 func invite(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	fs := flags("idp invite", stderr)
+	fs := flag.NewFlagSet("idp invite", flag.ContinueOnError)
 	db := fs.String("db", "", "the -db of the running provider: sqlite:FILE")
 	user := fs.String("user", "", "the person's e-mail address, which is their Databricks user name")
-	if err := fs.Parse(args); err != nil {
+	if err := cli.Parse(fs, usage, args, stderr); err != nil {
 		return err
 	}
 	switch {
 	case fs.NArg() > 0:
-		return fmt.Errorf("%q: no arguments are taken beside flags; see idp invite -h", fs.Arg(0))
+		return cli.Usagef("%q: no arguments are taken beside flags", fs.Arg(0))
 	case *db == "":
-		return errors.New("-db is missing: give the -db of the running provider, such as sqlite:lakekey.db")
+		return cli.Usagef("-db is missing: give the -db of the running provider, such as sqlite:lakekey.db")
 	case *user == "":
-		return errors.New("-user is missing: whom do you invite? For instance -user ada@example.com")
+		return cli.Usagef("-user is missing: whom do you invite? For instance -user ada@example.com")
 	}
 	link, err := provider.Invite(ctx, *db, *user)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/lakekey/lakekey/authenticator/hid"
 	"github.com/lakekey/lakekey/authenticator/libfido2"
 	"github.com/lakekey/lakekey/authenticator/softkey"
+	"github.com/lakekey/lakekey/examples/internal/cli"
 )
 
 // open returns the keys that the flags name and what closes them.
@@ -47,7 +48,7 @@ func (p *program) open() (authenticator.Source, func(), error) {
 		}
 		return authenticator.Devices(d), func() { d.Close() }, nil
 	default:
-		return nil, nil, fmt.Errorf("-backend %q: there are hid and libfido2; %w", p.backend, errUsage)
+		return nil, nil, cli.Usagef("-backend %q: there are hid and libfido2", p.backend)
 	}
 }
 

@@ -7,19 +7,17 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/lakekey/lakekey/authenticator"
 	"github.com/lakekey/lakekey/authenticator/terminal"
+	"github.com/lakekey/lakekey/examples/internal/cli"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := run(ctx, os.Args[1:], terminal.New(os.Stdin, os.Stderr), os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
+	os.Exit(cli.Run(func(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+		return run(ctx, args, terminal.New(os.Stdin, stderr), stdout, stderr)
+	}))
 }
 
 const usage = `Look at a security key and manage it.
@@ -40,6 +38,8 @@ Usage:
                                       make a credential for a throw-away relying party
   key sign -credential FILE           sign in with it and verify the signature
   key sign [-rp RPID]                 sign in with a credential stored on the key
+  key serve -socket PATH -rp RPID [-rp RPID ...] [-allow-create]
+                                      let programs on another machine sign in with it
   key reset                           delete everything, within 10 s of plugging it in
 
 Flags stand behind the command. Prompts go to stderr; PINs are typed at the terminal
@@ -62,6 +62,12 @@ type config struct {
 	rp, name            string
 	resident            bool
 	credential          string
+
+	// Of serve.
+	rps         cli.List
+	socket      string
+	allowCreate bool
+	noQuestion  bool
 }
 
 // program is a run of one command.
@@ -72,68 +78,59 @@ type program struct {
 	source         authenticator.Source // nil: as the flags say
 }
 
-// errUsage marks errors of the command line.
-var errUsage = errors.New("key -h shows how it is used")
-
 // run returns the exit status.
 func run(ctx context.Context, args []string, c console, stdout, stderr io.Writer) int {
 	cfg, err := parse(args, stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return 0
-	}
 	p := &program{config: cfg, console: c, stdout: stdout, stderr: stderr}
 	if err == nil {
 		err = p.run(ctx)
 	}
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, errUsage):
-		fmt.Fprintf(stderr, "key: %v\n", err)
-		return 2
-	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "key: interrupted; nothing waits for a touch any more")
-		return 1
-	default:
-		fmt.Fprintf(stderr, "key: %v%s\n", err, advice(err))
-		return 1
+	if what := advice(err); what != "" && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %s", err, what)
 	}
+	return cli.Status(ctx, "key", err, stderr)
 }
 
 func parse(args []string, stderr io.Writer) (config, error) {
 	var cfg config
 	flags := flag.NewFlagSet("key", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // run says what is wrong, once
 	flags.StringVar(&cfg.backend, "backend", "hid", "`hid` (pure Go, Linux) or libfido2 (needs a build with -tags libfido2)")
 	flags.StringVar(&cfg.device, "device", "", "`PATH` of the key, such as /dev/hidraw0, or soft:FILE for a software key\n(default: the only key there is; to register and sign, the one that is touched)")
-	flags.StringVar(&cfg.rp, "rp", "localhost", "`RPID` of the throw-away relying party")
+	flags.Var(&cfg.rps, "rp", "`RPID` of the throw-away relying party (default localhost); for serve, one that may be asked for: may be repeated")
 	flags.StringVar(&cfg.name, "name", "", "`NAME` of an account or a finger")
 	flags.BoolVar(&cfg.resident, "resident", false, "store the credential on the key, so that it is found without its ID")
 	flags.StringVar(&cfg.credential, "credential", "", "`FILE` with what register printed")
-	help := func() (config, error) {
-		fmt.Fprint(stderr, usage)
-		flags.SetOutput(stderr)
-		flags.PrintDefaults()
-		return config{}, flag.ErrHelp
-	}
+	flags.StringVar(&cfg.socket, "socket", "", "`PATH` of the socket to serve on, in a directory that nobody else may enter")
+	flags.BoolVar(&cfg.allowCreate, "allow-create", false, "let remote programs register the key, too")
+	flags.BoolVar(&cfg.noQuestion, "no-question", false, "say who asks and leave the yes to the touch, instead of asking for it")
 	for _, word := range []*string{&cfg.command, &cfg.action, &cfg.id} {
 		if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 			*word, args = args[0], args[1:]
 		}
 	}
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return help()
-		}
-		return cfg, fmt.Errorf("%v; %w", err, errUsage)
+	if cfg.command == "help" {
+		args = []string{"-h"}
 	}
+	if err := cli.Parse(flags, usage, args, stderr); err != nil {
+		return cfg, err
+	}
+	serves := cfg.command == "serve"
 	switch {
-	case cfg.command == "help":
-		return help()
 	case cfg.command == "":
-		return cfg, fmt.Errorf("which command? %w", errUsage)
+		return cfg, cli.Usagef("which command?")
 	case flags.NArg() > 0:
-		return cfg, fmt.Errorf("unexpected argument %q; %w", flags.Arg(0), errUsage)
+		return cfg, cli.Usagef("unexpected argument %q", flags.Arg(0))
+	case !serves && len(cfg.rps) > 1:
+		return cfg, cli.Usagef("-rp is given %d times, and only serve takes several", len(cfg.rps))
+	case !serves && (cfg.socket != "" || cfg.allowCreate || cfg.noQuestion):
+		return cfg, cli.Usagef("-socket, -allow-create and -no-question are for serve")
+	case serves && cfg.socket == "":
+		return cfg, cli.Usagef("-socket is missing: where should programs find the key? For instance -socket $HOME/.lakekey/key.sock")
+	case serves && len(cfg.rps) == 0:
+		return cfg, cli.Usagef("-rp is missing: for which relying parties may the key be used? For instance -rp login.example.org")
+	}
+	if cfg.rp = "localhost"; len(cfg.rps) > 0 {
+		cfg.rp = cfg.rps[0]
 	}
 	return cfg, nil
 }
@@ -147,6 +144,7 @@ func (p *program) run(ctx context.Context) error {
 		"register": p.register,
 		"sign":     p.sign,
 		"reset":    p.reset,
+		"serve":    p.serve,
 
 		"pin set":             p.setPIN,
 		"pin change":          p.changePIN,
@@ -163,16 +161,16 @@ func (p *program) run(ctx context.Context) error {
 	command := strings.TrimSpace(p.command + " " + p.action)
 	do, known := commands[command]
 	if !known {
-		return fmt.Errorf("there is no command %q; %w", command, errUsage)
+		return cli.Usagef("there is no command %q", command)
 	}
 	named := p.action == "delete" || p.action == "rename"
 	switch {
 	case named && p.id == "":
-		return fmt.Errorf("%s: name an ID that %s list shows; %w", command, p.command, errUsage)
+		return cli.Usagef("%s: name an ID that %s list shows", command, p.command)
 	case !named && p.id != "":
-		return fmt.Errorf("unexpected argument %q; %w", p.id, errUsage)
+		return cli.Usagef("unexpected argument %q", p.id)
 	case p.action == "rename" && p.name == "":
-		return fmt.Errorf("%s: -name is missing; %w", command, errUsage)
+		return cli.Usagef("%s: -name is missing", command)
 	}
 	return do(ctx)
 }
@@ -181,13 +179,13 @@ func (p *program) run(ctx context.Context) error {
 func advice(err error) string {
 	switch {
 	case errors.Is(err, authenticator.ErrNoDevice):
-		return ": plug one in, or name it with -device"
+		return "plug one in, or name it with -device"
 	case errors.Is(err, authenticator.ErrPINNotSet):
-		return ": key pin set gives it one"
+		return "key pin set gives it one"
 	case errors.Is(err, authenticator.Status(0x37)):
-		return ": key pin change"
+		return "key pin change"
 	case errors.Is(err, authenticator.Status(0x30)):
-		return ": unplug it, plug it in and say it again at once"
+		return "unplug it, plug it in and say it again at once"
 	default:
 		return ""
 	}

@@ -186,17 +186,21 @@ func TestResetTooLate(t *testing.T) {
 
 func TestCommandLine(t *testing.T) {
 	for args, want := range map[string]string{
-		"":                             "which command",
-		"frobnicate":                   `no command "frobnicate"`,
-		"pin eat":                      `no command "pin eat"`,
-		"credentials delete":           "name an ID",
-		"credentials rename ab":        "-name is missing",
-		"info x y":                     `no command "info x"`,
-		"list -x":                      "not defined",
-		"list -device /nowhere a":      "unexpected argument",
-		"pin set ab":                   "unexpected argument",
-		"info -backend nfc":            "there are hid and libfido2",
-		"credentials list -backend 9p": "there are hid and libfido2",
+		"":                                 "which command",
+		"frobnicate":                       `no command "frobnicate"`,
+		"pin eat":                          `no command "pin eat"`,
+		"credentials delete":               "name an ID",
+		"credentials rename ab":            "-name is missing",
+		"info x y":                         `no command "info x"`,
+		"list -x":                          "not defined",
+		"list -device /nowhere a":          "unexpected argument",
+		"pin set ab":                       "unexpected argument",
+		"list -rp a.example -rp b.example": "only serve takes several",
+		"list -allow-create":               "are for serve",
+		"serve":                            "-socket is missing",
+		"serve -socket key.sock":           "-rp is missing",
+		"info -backend nfc":                "there are hid and libfido2",
+		"credentials list -backend 9p":     "there are hid and libfido2",
 	} {
 		s := key(t, &typist{}, strings.Fields(args)...)
 		require.Equal(t, 2, s.code, args)
@@ -218,7 +222,7 @@ func TestInterrupted(t *testing.T) {
 	cancel()
 	var errs bytes.Buffer
 	code := run(ctx, []string{"info", "-device", "soft:" + filepath.Join(t.TempDir(), "k")}, &typist{UI: terminal.New(nil, &errs)}, &errs, &errs)
-	require.Equal(t, 1, code)
+	require.Equal(t, 130, code)
 	require.Contains(t, errs.String(), "interrupted")
 	require.True(t, errors.Is(ctx.Err(), context.Canceled))
 }

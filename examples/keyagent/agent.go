@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -28,8 +27,9 @@ const defaultScopes = "clusters:read jobs:read model-serving:read"
 
 // settings are the flags of an agent.
 type settings struct {
-	issuer, audience, scopes, listen, key, client string
-	hosts                                         cli.List
+	issuer, audience, scopes, listen, client string
+	hosts                                    cli.List
+	key                                      keys.Spec
 }
 
 func (s *settings) register(fs *flag.FlagSet) {
@@ -38,20 +38,25 @@ func (s *settings) register(fs *flag.FlagSet) {
 	fs.StringVar(&s.audience, "audience", "", "the audience of the federation policy; required where the host is neither under a Databricks domain nor on\nthis machine (default: the account id, which the host tells)")
 	fs.StringVar(&s.scopes, "scopes", defaultScopes, "what the tokens may be used for; ask for little")
 	fs.StringVar(&s.listen, "listen", "127.0.0.1:0", "where to serve the metadata service; port 0 chooses a free one")
-	fs.StringVar(&s.key, "key", "", keys.Usage)
+	s.key.Register(fs, "")
 	fs.StringVar(&s.client, "client", defaultClient, "the client id that the provider knows this program by")
 }
 
 func (s *settings) check() error {
 	switch {
 	case s.issuer == "":
-		return errors.New("-issuer is missing: where do you sign in? For instance -issuer http://localhost:8080")
+		return cli.Usagef("-issuer is missing: where do you sign in? For instance -issuer http://localhost:8080")
 	case len(s.hosts) == 0:
-		return errors.New("-host is missing: which workspace are the tokens for?")
+		return cli.Usagef("-host is missing: which workspace are the tokens for?")
 	case len(strings.Fields(s.scopes)) == 0:
-		return errors.New("-scopes is empty: say what the tokens may be used for")
+		return cli.Usagef("-scopes is empty: say what the tokens may be used for")
 	}
-	return nil
+	for _, host := range s.hosts {
+		if _, err := origin.Parse(host); err != nil {
+			return cli.Usagef("-host %s: %v", host, err)
+		}
+	}
+	return s.key.Check()
 }
 
 // command is what a person types to sign in again.
@@ -66,7 +71,7 @@ func (s *settings) command() string {
 	if s.scopes != defaultScopes {
 		words = append(words, "-scopes", fmt.Sprintf("%q", s.scopes))
 	}
-	return strings.Join(append(words, "-key", s.key), " ")
+	return strings.Join(append(words, s.key.Words()...), " ")
 }
 
 // agent is a session that serves tokens on loopback.
@@ -95,11 +100,6 @@ func start(ctx context.Context, s settings, stderr io.Writer) (_ *agent, err err
 		return nil, fmt.Errorf("-listen %s: %w", s.listen, err)
 	}
 	a.listener = ln
-	for _, host := range s.hosts {
-		if _, err := origin.Parse(host); err != nil {
-			return nil, fmt.Errorf("-host %s: %w", host, err)
-		}
-	}
 	if err := a.signIn(ctx, s); err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func start(ctx context.Context, s settings, stderr io.Writer) (_ *agent, err err
 }
 
 func (a *agent) signIn(ctx context.Context, s settings) error {
-	key, err := keys.Use(ctx, s.key)
+	key, err := s.key.Use(ctx)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -11,25 +12,27 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/lakekey/lakekey/examples/internal/cli"
 )
 
 // execute runs a command with the variables of the first host, for as long as
 // the command runs.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var s settings
-	fs := flagSet("keyagent exec", stderr)
+	fs := flag.NewFlagSet("keyagent exec", flag.ContinueOnError)
 	s.register(fs)
-	if err := fs.Parse(args); err != nil {
+	if err := cli.Parse(fs, usage, args, stderr); err != nil {
 		return err
 	}
 	if fs.NArg() == 0 {
-		return errors.New("which command? Put it behind --, as in keyagent exec … -- jupyter lab")
+		return cli.Usagef("which command? Put it behind --, as in keyagent exec … -- jupyter lab")
 	}
 	if err := s.check(); err != nil {
 		return err
 	}
 	if len(s.hosts) > 1 {
-		return errors.New("-host was given more than once, and a command has one environment: run keyagent exec once for each host")
+		return cli.Usagef("-host was given more than once, and a command has one environment: run keyagent exec once for each host")
 	}
 	// Found before anybody is asked to touch a key for it.
 	if _, err := exec.LookPath(fs.Arg(0)); err != nil {

@@ -43,33 +43,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	err := command(ctx, args, stdout, stderr)
-	exit, ended := errors.AsType[*exec.ExitError](err)
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	case ended && exit.ExitCode() >= 0: // the command's own failure: it has said why
-		return exit.ExitCode()
-	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "keyagent: interrupted")
-		return 130
-	default:
-		fmt.Fprintln(stderr, "keyagent:", err)
-		return 1
+	if exit, ended := errors.AsType[*exec.ExitError](err); ended && exit.ExitCode() >= 0 {
+		return exit.ExitCode() // the command's own failure: it has said why
 	}
+	return cli.Status(ctx, "keyagent", err, stderr)
 }
 
 func register(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	fs := flagSet("keyagent enroll", stderr)
+	fs := flag.NewFlagSet("keyagent enroll", flag.ContinueOnError)
 	link := fs.String("invite", "", "the enrolment `LINK`, in quotes; - reads it from standard input, so that it is not in the list of processes")
-	spec := fs.String("key", "", keys.Usage)
-	if err := fs.Parse(args); err != nil {
+	var spec keys.Spec
+	spec.Register(fs, "")
+	if err := cli.Parse(fs, usage, args, stderr); err != nil {
 		return err
 	}
 	switch {
 	case fs.NArg() > 0:
-		return fmt.Errorf("%q: no arguments are taken beside flags; see keyagent enroll -h", fs.Arg(0))
+		return cli.Usagef("%q: no arguments are taken beside flags", fs.Arg(0))
 	case *link == "":
-		return errors.New("-invite is missing: the provider's admin makes a link with idp invite")
+		return cli.Usagef("-invite is missing: the provider's admin makes a link with idp invite")
 	}
 	if *link == "-" {
 		var err error
@@ -78,9 +70,9 @@ func register(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		}
 	}
 	if _, _, err := enroll.Parse(*link); err != nil {
-		return err
+		return cli.Usagef("%v", err)
 	}
-	key, err := keys.Open(ctx, *spec)
+	key, err := spec.Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -101,14 +93,4 @@ func line(r io.Reader) (string, error) {
 		return "", errors.New("-invite -: nothing came in on standard input")
 	}
 	return strings.TrimSpace(s.Text()), nil
-}
-
-func flagSet(name string, stderr io.Writer) *flag.FlagSet {
-	fs := flag.NewFlagSet(name, flag.ContinueOnError)
-	fs.SetOutput(stderr)
-	fs.Usage = func() {
-		fmt.Fprint(stderr, usage)
-		fs.PrintDefaults()
-	}
-	return fs
 }

@@ -2,20 +2,23 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/lakekey/lakekey/examples/internal/cli"
 )
 
 func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var s settings
-	fs := flagSet("keyagent", stderr)
+	fs := flag.NewFlagSet("keyagent", flag.ContinueOnError)
 	s.register(fs)
-	if err := fs.Parse(args); err != nil {
+	if err := cli.Parse(fs, usage, args, stderr); err != nil {
 		return err
 	}
 	if fs.NArg() > 0 {
-		return fmt.Errorf("%q: the commands are enroll and exec; see keyagent -h", fs.Arg(0))
+		return cli.Usagef("%q: the commands are enroll and exec", fs.Arg(0))
 	}
 	if err := s.check(); err != nil {
 		return err

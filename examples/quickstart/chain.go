@@ -155,11 +155,11 @@ func (s *settings) cast() string {
 	}
 }
 
-func openKey(ctx context.Context, spec string) (*keys.Key, error) {
-	if spec == "" {
+func openKey(ctx context.Context, spec keys.Spec) (*keys.Key, error) {
+	if spec.Key == "" {
 		return keys.Memory()
 	}
-	return keys.Open(ctx, spec)
+	return spec.Open(ctx)
 }
 
 // attests says what an attestation verdict means.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -24,8 +23,9 @@ usage:
 
 // settings are the flags.
 type settings struct {
-	json                              bool
-	key, issuer, invite, host, scopes string
+	json                         bool
+	issuer, invite, host, scopes string
+	key                          keys.Spec
 }
 
 func main() { os.Exit(cli.Run(run)) }
@@ -34,62 +34,51 @@ func main() { os.Exit(cli.Run(run)) }
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var s settings
 	fs := flag.NewFlagSet("quickstart", flag.ContinueOnError)
-	fs.SetOutput(stderr)
-	fs.Usage = func() {
-		fmt.Fprint(stderr, usage)
-		fs.PrintDefaults()
-	}
 	fs.BoolVar(&s.json, "json", false, "print one JSON object instead of the account in words")
-	fs.StringVar(&s.key, "key", "", keys.Usage+"\n(default: a software key that is gone afterwards)")
+	s.key.Register(fs, "\n(default: a software key that is gone afterwards)")
 	fs.StringVar(&s.issuer, "issuer", "", "a running identity provider (default: one of its own); needs -invite")
 	fs.StringVar(&s.invite, "invite", "", "an enrolment link of that provider, from idp invite")
 	fs.StringVar(&s.host, "host", "", "a running workspace that trusts the provider (default: a strict stand-in of its own); needs -issuer")
 	fs.StringVar(&s.scopes, "scopes", "clusters:read", "what the Databricks token may be used for")
-	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return 0
-	} else if err != nil {
-		return 2
+	err := cli.Parse(fs, usage, args, stderr)
+	if err == nil {
+		err = s.check(fs.Args())
 	}
-	if err := s.check(fs.Args()); err != nil {
-		fmt.Fprintln(stderr, "quickstart:", err)
-		return 2
+	if err == nil {
+		err = s.run(ctx, stdout)
 	}
+	return cli.Status(ctx, "quickstart", err, stderr)
+}
+
+func (s *settings) run(ctx context.Context, stdout io.Writer) error {
 	tell := account(stdout)
 	if s.json {
 		tell = account(io.Discard)
 	}
-	result, err := chain(ctx, s, tell)
-	if ctx.Err() != nil {
-		fmt.Fprintln(stderr, "quickstart: interrupted")
-		return 130
+	result, err := chain(ctx, *s, tell)
+	if err != nil || !s.json {
+		return err
 	}
-	if err != nil {
-		fmt.Fprintln(stderr, "quickstart:", err)
-		return 1
-	}
-	if s.json {
-		if err := json.NewEncoder(stdout).Encode(result); err != nil {
-			fmt.Fprintln(stderr, "quickstart:", err)
-			return 1
-		}
-	}
-	return 0
+	return json.NewEncoder(stdout).Encode(result)
 }
 
 func (s *settings) check(rest []string) error {
 	switch {
 	case len(rest) > 0:
-		return fmt.Errorf("%q: no arguments are taken beside flags; see quickstart -h", rest[0])
+		return cli.Usagef("%q: no arguments are taken beside flags", rest[0])
 	case s.issuer != "" && s.invite == "":
-		return errors.New("-issuer needs -invite: a running provider registers nobody without a link; its admin makes one with idp invite")
+		return cli.Usagef("-issuer needs -invite: a running provider registers nobody without a link; its admin makes one with idp invite")
 	case s.invite != "" && s.issuer == "":
-		return errors.New("-invite needs -issuer: which provider is the link for?")
+		return cli.Usagef("-invite needs -issuer: which provider is the link for?")
 	case s.host != "" && s.issuer == "":
-		return errors.New("-host needs -issuer: a running workspace cannot trust a provider that lives for a second")
+		return cli.Usagef("-host needs -issuer: a running workspace cannot trust a provider that lives for a second")
 	case len(strings.Fields(s.scopes)) == 0:
-		return errors.New("-scopes is empty: say what the token may be used for")
+		return cli.Usagef("-scopes is empty: say what the token may be used for")
 	}
-	return nil
+	if s.key.Key == "" && s.key.Device == "" {
+		return nil // a key of its own
+	}
+	return s.key.Check()
 }
 
 // account returns a function that writes one step of the account in words, or,

@@ -32,7 +32,7 @@ type world struct {
 }
 
 func openWorld(ctx context.Context, s settings) (_ *world, err error) {
-	w := &world{issuer: s.issuer, host: s.host, invite: secret.New(s.invite), whole: s.issuer == "" && s.key == ""}
+	w := &world{issuer: s.issuer, host: s.host, invite: secret.New(s.invite), whole: s.issuer == "" && s.key.Key == ""}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())

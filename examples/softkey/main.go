@@ -7,18 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/lakekey/lakekey/authenticator/softkey"
+	"github.com/lakekey/lakekey/examples/internal/cli"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
-}
+func main() { os.Exit(cli.Run(run)) }
 
 const usage = `Serve a software FIDO2 key that any tool on this machine can open.
 
@@ -51,44 +45,29 @@ type config struct {
 // run is the program; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cfg, err := parse(args, stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return 0
+	if err == nil {
+		err = serve(ctx, cfg, stdout, stderr)
 	}
-	if err != nil {
-		fmt.Fprintf(stderr, "softkey: %v\n", err)
-		return 2
-	}
-	if err := serve(ctx, cfg, stdout, stderr); err != nil {
-		fmt.Fprintf(stderr, "softkey: %v\n", err)
-		return 1
-	}
-	return 0
+	return cli.Status(ctx, "softkey", err, stderr)
 }
 
 func parse(args []string, stderr io.Writer) (config, error) {
 	var cfg config
 	flags := flag.NewFlagSet("softkey", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // run says what is wrong, once
 	flags.StringVar(&cfg.file, "file", "", "`FILE` of the key; it is made if it is not there")
 	flags.BoolVar(&cfg.pty, "pty", false, "serve it behind a pseudo-terminal")
 	flags.BoolVar(&cfg.uhid, "uhid", false, "serve it as a USB key, through the kernel's uhid")
 	flags.StringVar(&cfg.pin, "pin", "", "set this `PIN` if the key has none yet")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(stderr, usage)
-			flags.SetOutput(stderr)
-			flags.PrintDefaults()
-			return config{}, err
-		}
-		return config{}, fmt.Errorf("%v; softkey -h lists the flags", err)
+	if err := cli.Parse(flags, usage, args, stderr); err != nil {
+		return config{}, err
 	}
 	switch {
 	case flags.NArg() > 0:
-		return config{}, fmt.Errorf("unexpected argument %q; softkey -h lists the flags", flags.Arg(0))
+		return config{}, cli.Usagef("unexpected argument %q", flags.Arg(0))
 	case cfg.file == "":
-		return config{}, errors.New("-file is missing: name a file for the key, which is made if it is not there")
+		return config{}, cli.Usagef("-file is missing: name a file for the key, which is made if it is not there")
 	case cfg.pty == cfg.uhid:
-		return config{}, errors.New("give one of -pty and -uhid; softkey -h tells the difference")
+		return config{}, cli.Usagef("give one of -pty and -uhid")
 	}
 	return cfg, nil
 }

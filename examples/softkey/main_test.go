@@ -87,7 +87,7 @@ func TestCommandLine(t *testing.T) {
 		"one of -pty and -uhid":   {"-file", "x"},
 		"give one of":             {"-file", "x", "-pty", "-uhid"},
 		"unexpected argument":     {"-file", "x", "-pty", "more"},
-		"softkey -h lists":        {"-nonsense"},
+		"softkey -h shows":        {"-nonsense"},
 		"no such file or directo": {"-file", filepath.Join("no", "such", "folder"), "-pty"},
 	} {
 		var stdout, stderr bytes.Buffer

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -10,20 +9,18 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/lakekey/lakekey/databricks/databrickstest"
+	"github.com/lakekey/lakekey/examples/internal/cli"
 	"github.com/lakekey/lakekey/internal/secret"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
+	os.Exit(cli.Run(func(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+		return run(ctx, args, os.Getenv, stdout, stderr)
+	}))
 }
 
 // tokenVariable holds the admin token out of argv, which every user of the
@@ -54,54 +51,39 @@ type config struct {
 // run is the program; it returns the exit status.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	cfg, err := parse(args, getenv, stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return 0
+	if err == nil {
+		err = serve(ctx, cfg, stdout, stderr)
 	}
-	if err != nil {
-		fmt.Fprintf(stderr, "workspace: %v\n", err)
-		return 2
-	}
-	if err := serve(ctx, cfg, stdout, stderr); err != nil {
-		fmt.Fprintf(stderr, "workspace: %v\n", err)
-		return 1
-	}
-	return 0
+	return cli.Status(ctx, "workspace", err, stderr)
 }
 
 func parse(args []string, getenv func(string) string, stderr io.Writer) (config, error) {
 	var cfg config
 	flags := flag.NewFlagSet("workspace", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // run says what is wrong, once
 	flags.StringVar(&cfg.listen, "listen", "127.0.0.1:8090", "`HOST:PORT` to listen on; port 0 picks a free one")
 	flags.StringVar(&cfg.accountID, "account-id", "", "`ID` of the account, a UUID (default: a random one)")
 	token := flags.String("admin-token", "", "bearer `TOKEN` of the account admin, 16 characters or more; better in the\nenvironment as "+tokenVariable+", where other users cannot read it")
 	flags.BoolVar(&cfg.requireAssignment, "require-assignment", false, "refuse principals that have no permission assignment in the workspace")
 	flags.BoolVar(&cfg.anyAddress, "insecure-any-address", false, "allow addresses that other machines can reach; tokens then travel unencrypted")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(stderr, usage)
-			flags.SetOutput(stderr)
-			flags.PrintDefaults()
-			return config{}, err
-		}
-		return config{}, fmt.Errorf("%v; workspace -h lists the flags", err)
+	if err := cli.Parse(flags, usage, args, stderr); err != nil {
+		return config{}, err
 	}
 	if flags.NArg() > 0 {
-		return config{}, fmt.Errorf("unexpected argument %q; workspace -h lists the flags", flags.Arg(0))
+		return config{}, cli.Usagef("unexpected argument %q", flags.Arg(0))
 	}
 	cfg.adminToken = secret.New(*token)
 	if cfg.adminToken.IsZero() {
 		cfg.adminToken = secret.New(getenv(tokenVariable))
 	}
 	if cfg.adminToken.IsZero() {
-		return config{}, fmt.Errorf("no admin token: export %s=$(openssl rand -hex 16), then start again", tokenVariable)
+		return config{}, cli.Usagef("no admin token: export %s=$(openssl rand -hex 16), then start again", tokenVariable)
 	}
 	host, _, err := net.SplitHostPort(cfg.listen)
 	if err != nil {
-		return config{}, fmt.Errorf("-listen %q: give HOST:PORT, such as 127.0.0.1:8090", cfg.listen)
+		return config{}, cli.Usagef("-listen %q: give HOST:PORT, such as 127.0.0.1:8090", cfg.listen)
 	}
 	if !loopback(host) && !cfg.anyAddress {
-		return config{}, fmt.Errorf("-listen %q: other machines could reach this; use 127.0.0.1:PORT, or -insecure-any-address if that is meant", cfg.listen)
+		return config{}, cli.Usagef("-listen %q: other machines could reach this; use 127.0.0.1:PORT, or -insecure-any-address if that is meant", cfg.listen)
 	}
 	return cfg, nil
 }

@@ -1,5 +1,6 @@
 // Package cli is what the programs in examples share about being programs: how
-// they begin and end, and a flag that may be given several times.
+// they begin and end, how they tell a wrong command line, and a flag that may be given
+// several times.
 //
 // Start with [Run].
 package cli

@@ -1,5 +1,5 @@
-// Package keys opens the security key that a program's -key flag names. It is
+// Package keys opens the security key that a program's flags -key and -device name. It is
 // shared by the programs in examples.
 //
-// Start with [Open].
+// Start with [Spec].
 package keys

@@ -15,9 +15,6 @@ import (
 	"github.com/lakekey/lakekey/authenticator/terminal"
 )
 
-// Usage says what -key takes, for the help of a program.
-const Usage = "the `KEY`: usb (a security key that is plugged in), soft:FILE (a software key in a file, for\ntrying things out) or remote:SOCKET (a key on another machine, by a forwarded socket)"
-
 // softPIN is the PIN of software keys. It protects nothing, as the file holds
 // the private keys in the clear: it is there because a relying party wants the
 // person verified, and the program types it on the person's behalf.
@@ -61,45 +58,56 @@ func (k *Key) Touches() int { return k.used }
 // Close releases the key.
 func (k *Key) Close() error { return k.close() }
 
-// Use opens the key that spec names, which must exist.
-func Use(ctx context.Context, spec string) (*Key, error) {
-	if file, soft := strings.CutPrefix(spec, "soft:"); soft && file != "" {
+// Use opens the key that the flags name, which must exist.
+func (s Spec) Use(ctx context.Context) (*Key, error) {
+	if file, soft := strings.CutPrefix(s.Key, "soft:"); soft && file != "" {
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("-key %s: there is no key in that file; keyagent enroll -invite LINK -key %s makes one and registers it", spec, spec)
+			return nil, fmt.Errorf("-key %s: there is no key in that file; keyagent enroll -invite LINK -key %s makes one and registers it", s.Key, s.Key)
 		}
 	}
-	return Open(ctx, spec)
+	return s.Open(ctx)
 }
 
-// Open opens the key that spec names, and makes it if it is a software key that
+// Open opens the key that the flags name, and makes it if it is a software key that
 // is not there.
-func Open(ctx context.Context, spec string) (*Key, error) {
-	kind, where, _ := strings.Cut(spec, ":")
-	switch {
-	case spec == "usb":
-		source := hid.NewSource(hid.Options{})
-		client := authenticator.NewClient(source, authenticator.Options{UI: terminal.New(os.Stdin, os.Stderr)})
-		return &Key{ceremonies: client, close: source.Close}, nil
-	case kind == "soft" && where != "":
+func (s Spec) Open(ctx context.Context) (*Key, error) {
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	kind, where, _ := strings.Cut(s.Key, ":")
+	switch kind {
+	case "soft":
 		soft, err := softkey.Open(where, softkey.Options{PIN: []byte(softPIN)})
 		if errors.Is(err, softkey.ErrInUse) {
-			return nil, fmt.Errorf("-key %s: another program has this key open; end it or use another file", spec)
+			return nil, fmt.Errorf("-key %s: another program has this key open; end it or use another file", s.Key)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("-key %s: %w", spec, err)
+			return nil, fmt.Errorf("-key %s: %w", s.Key, err)
 		}
 		return software(soft), nil
-	case kind == "remote" && where != "":
+	case "remote":
 		client, err := remote.Dial(ctx, where, remote.Options{})
 		if err != nil {
-			return nil, fmt.Errorf("-key %s: %w", spec, err)
+			return nil, fmt.Errorf("-key %s: %w", s.Key, err)
 		}
 		return &Key{ceremonies: client, close: func() error { return nil }}, nil
-	case spec == "":
-		return nil, errors.New("-key is missing: usb for a key that is plugged in, or soft:FILE to try things out")
 	default:
-		return nil, fmt.Errorf("-key %q: must be usb, soft:FILE or remote:SOCKET", spec)
+		return s.plugged()
 	}
+}
+
+// plugged is every key on USB, or the one at a path.
+func (s Spec) plugged() (*Key, error) {
+	var o hid.Options
+	if s.Device != "" {
+		if _, err := os.Stat(s.Device); err != nil {
+			return nil, fmt.Errorf("-device: %v; key list shows the keys that are plugged in", err)
+		}
+		o.Paths = []string{s.Device}
+	}
+	source := hid.NewSource(o)
+	client := authenticator.NewClient(source, authenticator.Options{UI: terminal.New(os.Stdin, os.Stderr)})
+	return &Key{ceremonies: client, close: source.Close}, nil
 }
 
 // Memory returns a software key that is gone when the program ends.
