@@ -126,7 +126,7 @@ func (p *RelyingParty) verifyAssertion(r *CeremonyRecord, a *assertion, c *Crede
 	if v.authenticatorData, err = readAuthenticatorData(a.authData); err != nil {
 		return verified{}, err
 	}
-	if err := p.checkAuthenticatorData(v.rpIDHash, v.flags, r.UserVerification, specAssertion); err != nil {
+	if err := p.checkAuthenticatorData(v.rpIDHash, v.flags, r, specAssertion); err != nil {
 		return verified{}, err
 	}
 	// "Verify that the value of currentBe equals the value of

@@ -114,9 +114,7 @@ func TestNoRecordNoAct(t *testing.T) {
 	require.ErrorIs(t, err, audit.ErrClosed)
 	require.Nil(t, proof)
 	_, err = rp.BeginSignIn(t.Context(), fido.SignInRequest{UserName: ana})
-	require.ErrorIs(t, err, audit.ErrClosed)
-	_, err = rp.BeginRegistration(t.Context(), fido.RegistrationRequest{Invite: invite})
-	require.ErrorIs(t, err, audit.ErrClosed)
+	require.NoError(t, err, "what has begun grants nothing, and its record is best effort")
 	_, err = rp.Invite(t.Context(), ana, 1)
 	require.ErrorIs(t, err, audit.ErrClosed)
 }

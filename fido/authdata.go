@@ -40,18 +40,19 @@ func readAuthenticatorData(raw []byte) (authenticatorData, error) {
 }
 
 // checkAuthenticatorData verifies what both ceremonies demand of the flags.
-func (p *RelyingParty) checkAuthenticatorData(rpIDHash []byte, flags byte, userVerification, spec string) error {
+func (p *RelyingParty) checkAuthenticatorData(rpIDHash []byte, flags byte, r *CeremonyRecord, spec string) error {
 	switch {
 	// "Verify that the rpIdHash in authData is the SHA-256 hash of the RP ID
 	// expected by the Relying Party."
 	case !bytes.Equal(rpIDHash, p.rpIDHash[:]):
 		return &VerificationError{Check: "RP ID", Spec: spec, Detail: "the key answered for another relying party than " + p.cfg.ID}
-	// "Verify that the UP bit of the flags in authData is set."
-	case flags&flagUP == 0:
+	// "If options.mediation is not set to conditional, verify that the UP bit of
+	// the flags in authData is set." In a sign-in it always is.
+	case flags&flagUP == 0 && !r.Conditional:
 		return &VerificationError{Check: "user presence", Spec: spec, Detail: "nobody touched the key"}
 	// "If the Relying Party requires user verification for this assertion, verify
 	// that the UV bit of the flags in authData is set."
-	case userVerification == "required" && flags&flagUV == 0:
+	case r.UserVerification == "required" && flags&flagUV == 0:
 		return &VerificationError{Check: "user verification", Spec: spec, Detail: "the key did not verify its holder: set a PIN on it, or use one with a fingerprint reader"}
 	// "If the BE bit of the flags in authData is not set, verify that the BS bit
 	// is not set."

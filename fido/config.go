@@ -1,6 +1,7 @@
 package fido
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 
 	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/fido/keypolicy"
+	"github.com/lakekey/lakekey/fido/mds"
 	"github.com/lakekey/lakekey/internal/origin"
 )
 
@@ -39,12 +42,18 @@ type Config struct {
 	// verdict is [keypolicy.Rooted].
 	Roots []Root
 
+	// Policy decides which keys are good enough for whom; nil: any that verifies
+	// its user. A change of it is recorded when the relying party is made.
+	Policy *keypolicy.Policy
+
+	Metadata Metadata // what is known about key models; nil: nothing beyond Roots
+
 	// Algorithms are asked of keys in this order; those that this build cannot
 	// verify are left out. Empty means all that it can.
 	Algorithms []Algorithm
 
-	// MaxCredentials is how many keys that are not revoked a person may have; 0
-	// means ten.
+	// MaxCredentials is how many keys that are not revoked a person may have,
+	// unless the policy allows fewer; 0 means ten.
 	MaxCredentials int
 
 	Notifier Notifier // tells people and administrators what has happened to keys; nil: nobody is told
@@ -59,6 +68,11 @@ type Config struct {
 type Root struct {
 	Certificate *x509.Certificate
 	Hardware    bool // its keys cannot be copied out of the authenticator
+}
+
+// Metadata knows key models; [mds.Source] is one.
+type Metadata interface {
+	Current(ctx context.Context) (*mds.Blob, error)
 }
 
 // CounterPolicy says what happens when a sign counter does not go up, which

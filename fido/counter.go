@@ -21,7 +21,7 @@ const maxConflicts = 16
 // greater than credentialRecord.signCount: the signature counter is valid; less
 // than or equal: this is a signal, but not proof, that the authenticator may be
 // cloned." https://www.w3.org/TR/webauthn-3/#sctn-sign-counter
-func (p *RelyingParty) advance(ctx context.Context, c Credential, v verified, now time.Time, e audit.Event) (Credential, error) {
+func (p *RelyingParty) advance(ctx context.Context, c Credential, owner User, v verified, now time.Time, e audit.Event) (Credential, error) {
 	seen := c.SignCount
 	for range maxConflicts {
 		count := v.signCount
@@ -30,7 +30,7 @@ func (p *RelyingParty) advance(ctx context.Context, c Credential, v verified, no
 				return c, &VerificationError{Check: "sign count", Spec: specAssertion, Signed: true, Detail: "another sign-in with this key finished first; begin again"}
 			}
 			if p.cfg.CounterPolicy != InsecureCounterAllow {
-				return c, p.quarantine(ctx, c, count, e)
+				return c, p.suspect(ctx, c, owner, count, now, e)
 			}
 			e.Type, e.Outcome, e.Reason = "credential.counter", audit.OK, regress(c.SignCount, count)
 			if err := p.record(ctx, e); err != nil {
@@ -60,23 +60,25 @@ func regress(stored, got uint32) string {
 	return fmt.Sprintf("sign count went from %d to %d", stored, got)
 }
 
-// quarantine takes the credential out of use and returns why the sign-in fails.
-func (p *RelyingParty) quarantine(ctx context.Context, c Credential, count uint32, e audit.Event) error {
+// suspect quarantines the credential and returns why the sign-in fails. Here the
+// record comes after the act: a log that fails must not keep a copied key in use.
+func (p *RelyingParty) suspect(ctx context.Context, c Credential, owner User, count uint32, now time.Time, e audit.Event) error {
 	ctx = context.WithoutCancel(ctx) // a clone must not escape by hanging up
 	reason := regress(c.SignCount, count)
-	c.State, c.StateReason, c.StateBy, c.StateSince = StateQuarantined, reason, "", p.cfg.Now()
+	c.enter(StateQuarantined, reason, Act{}, now)
 	err := p.store.UpdateCredential(ctx, c)
 	for n := 0; errors.Is(err, ErrConflict) && n < maxConflicts; n++ {
 		if c, err = p.store.Credential(ctx, c.ID); err != nil || c.State != StateActive {
 			break
 		}
-		c.State, c.StateReason, c.StateBy, c.StateSince = StateQuarantined, reason, "", p.cfg.Now()
+		c.enter(StateQuarantined, reason, Act{}, now)
 		err = p.store.UpdateCredential(ctx, c)
 	}
 	if err != nil {
 		return fmt.Errorf("quarantining the credential: %w", err)
 	}
 	e.Type, e.Outcome, e.Reason = "credential.quarantined", audit.OK, reason
+	p.notify(ctx, Notice{Type: e.Type, User: owner, Credential: &c, Act: Act{Rationale: reason, RemoteAddr: e.RemoteAddr}, At: now})
 	refused := &VerificationError{Check: "sign count", Spec: specAssertion, Signed: true, Detail: reason, cause: ErrQuarantined}
 	if err := p.record(ctx, e); err != nil {
 		return errors.Join(refused, err)

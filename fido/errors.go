@@ -1,6 +1,10 @@
 package fido
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/lakekey/lakekey/fido/keypolicy"
+)
 
 // What a caller decides on. Stores return ErrNotFound, ErrConflict,
 // ErrCredentialExists, ErrInviteInvalid, ErrLimit and ErrSerialTaken as they are
@@ -29,6 +33,9 @@ var (
 	ErrRevoked = errors.New("fido: this key was revoked; use another key, or ask an administrator for a new enrolment link")
 	ErrBlocked = errors.New("fido: this person is blocked; ask an administrator")
 
+	// ErrOwnApproval says that somebody wanted to decide about themselves.
+	ErrOwnApproval = errors.New("fido: nobody approves, releases or unblocks for themselves; ask another administrator")
+
 	// ErrLimit says that a person has as many keys as the relying party allows.
 	ErrLimit = errors.New("fido: no more keys may be registered for this person; revoke one that is not used")
 
@@ -40,7 +47,8 @@ var (
 	ErrNotFound = errors.New("fido: not found")
 
 	// ErrConflict is what a [Store] returns when a record has changed since it
-	// was read.
+	// was read. From the verbs of a [RelyingParty] it means that somebody else has
+	// decided already.
 	ErrConflict = errors.New("fido: the record has changed meanwhile")
 )
 
@@ -72,6 +80,18 @@ func (e *VerificationError) Error() string {
 // Unwrap returns [ErrQuarantined] when the failed check quarantined the
 // credential.
 func (e *VerificationError) Unwrap() error { return e.cause }
+
+// InvalidError says what is wrong with something that a person has typed.
+type InvalidError struct{ Field, Problem string }
+
+func (e *InvalidError) Error() string { return "fido: the " + e.Field + " " + e.Problem }
+
+// PolicyError says that the key policy refused a key, and why.
+type PolicyError struct{ Decision keypolicy.Decision }
+
+func (e *PolicyError) Error() string {
+	return "fido: the key policy refuses this key: " + e.Decision.String()
+}
 
 // UnsupportedAlgorithmError says that signatures of an algorithm cannot be
 // verified by this build, so that keys using it cannot be registered or used.

@@ -2,7 +2,16 @@ package fido
 
 import (
 	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/internal/secret"
 )
 
 // Invite is a stored invitation to register a key: of the token that its owner
@@ -28,4 +37,87 @@ const (
 func (i Invite) clone() Invite {
 	i.UserHandle = bytes.Clone(i.UserHandle)
 	return i
+}
+
+// InviteRequest says whom an administrator invites.
+type InviteRequest struct {
+	UserName string
+	TTL      time.Duration // how long the invitation is good for, up to 30 days
+	Groups   []string      // in which groups the person is; nil: as before, or in none
+	Act      Act
+}
+
+// maxInviteTTL keeps a forgotten invitation from being a way in for ever.
+const maxInviteTTL = 30 * 24 * time.Hour
+
+// Invite returns a token with which the person called userName can register a
+// key, once, within ttl. A person who is not known yet becomes known. The store
+// keeps only a hash of the token. It is for programs: where an administrator
+// invites people, [RelyingParty.InviteFor] records who it was.
+func (p *RelyingParty) Invite(ctx context.Context, userName string, ttl time.Duration) (secret.Value, error) {
+	return p.issueInvite(ctx, InviteRequest{UserName: userName, TTL: ttl})
+}
+
+// InviteFor is Invite on behalf of somebody.
+func (p *RelyingParty) InviteFor(ctx context.Context, req InviteRequest) (secret.Value, error) {
+	if err := req.Act.check(false); err != nil {
+		return secret.Value{}, err
+	}
+	return p.issueInvite(ctx, req)
+}
+
+func (p *RelyingParty) issueInvite(ctx context.Context, req InviteRequest) (secret.Value, error) {
+	if req.TTL <= 0 || req.TTL > maxInviteTTL {
+		return secret.Value{}, &InvalidError{Field: "lifetime of the invitation", Problem: fmt.Sprintf("is %v, not up to %v", req.TTL, maxInviteTTL)}
+	}
+	user, err := p.ensureUser(ctx, req)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	now, token := p.cfg.Now(), newToken()
+	invite := Invite{ID: hashToken(token), UserHandle: user.Handle, Kind: KindLink, Created: now, By: req.Act.By, Expires: now.Add(req.TTL)}
+	if err := p.store.AddInvites(ctx, []Invite{invite}, false); err != nil {
+		return secret.Value{}, fmt.Errorf("adding the invitation: %w", err)
+	}
+	// Nobody has the token yet: what cannot be recorded leads nowhere.
+	e := req.Act.event("invite.issued", user)
+	e.Outcome, e.InviteHash = audit.OK, hex.EncodeToString(invite.ID[:])
+	if err := p.record(ctx, e); err != nil {
+		return secret.Value{}, err
+	}
+	return token, nil
+}
+
+// ensureUser returns the invited person, in the groups that were asked for.
+func (p *RelyingParty) ensureUser(ctx context.Context, req InviteRequest) (User, error) {
+	key, err := userKey(req.UserName)
+	if err != nil {
+		return User{}, err
+	}
+	groups, err := cleanGroups(req.Groups)
+	if err != nil {
+		return User{}, err
+	}
+	user, err := p.store.UserByKey(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		fresh := newUser(req.UserName, p.cfg.Now())
+		fresh.Groups = groups
+		e := req.Act.event("user.created", fresh)
+		e.Group = strings.Join(groups, ", ")
+		err = p.perform(ctx, e, func(ctx context.Context) (err error) {
+			if user, err = p.store.EnsureUser(ctx, key, fresh); err == nil && !bytes.Equal(user.Handle, fresh.Handle) {
+				return ErrConflict // somebody else has invited the same person meanwhile
+			}
+			return err
+		})
+		if err != nil && len(user.Handle) == 0 {
+			return User{}, fmt.Errorf("adding the user: %w", err)
+		}
+	} else if err != nil {
+		return User{}, fmt.Errorf("reading the user: %w", err)
+	}
+	if req.Groups == nil || slices.Equal(groups, user.Groups) {
+		return user, nil
+	}
+	return p.SetGroups(ctx, user.Handle, groups, req.Act)
 }

@@ -3,15 +3,18 @@ package fido
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
 
 	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/fido/keypolicy"
 	"github.com/lakekey/lakekey/internal/secret"
 	"github.com/lakekey/lakekey/internal/strictjson"
 )
@@ -22,23 +25,33 @@ const maxResponse = 64 << 10
 
 // BeginRegistration returns the options with which the person's client makes a
 // new credential. It returns ErrInviteInvalid for an invitation that cannot be
-// used and ErrNotFound for an unknown UserHandle.
+// used, ErrNotFound for an unknown UserHandle, and ErrBlocked or ErrLimit if
+// the person may have no further key.
 func (p *RelyingParty) BeginRegistration(ctx context.Context, req RegistrationRequest) (*Ceremony, error) {
 	if req.Invite.IsZero() == (len(req.UserHandle) == 0) {
 		return nil, errors.New("fido: a registration needs either an invitation or a user handle")
 	}
+	if req.Name = strings.TrimSpace(req.Name); req.Name != "" {
+		if err := checkText("name", req.Name, maxCredentialName); err != nil {
+			return nil, err
+		}
+	}
 	now := p.cfg.Now()
 	r, ceremony := p.newCeremony(PurposeRegistration, req.RemoteAddr, now)
 	r.UserHandle, r.CredentialName, r.Conditional, r.UserAgent = req.UserHandle, req.Name, req.Conditional, req.UserAgent
+	e := r.event()
 	if !req.Invite.IsZero() {
-		id := hashToken(req.Invite)
+		id, recovery := hashInvite(req.Invite)
+		if e.InviteHash = hex.EncodeToString(id[:]); recovery {
+			e.Type = "recovery.failed"
+		}
 		invite, err := p.invite(ctx, id, now)
 		if errors.Is(err, ErrInviteInvalid) {
-			return nil, p.refuse(ctx, r.event(), err)
+			return nil, p.refuse(ctx, e, err)
 		} else if err != nil {
 			return nil, err
 		}
-		r.Invite, r.UserHandle = &id, invite.UserHandle
+		r.Invite, r.UserHandle, e.Type = &id, invite.UserHandle, ""
 	}
 	user, err := p.store.User(ctx, r.UserHandle)
 	if err != nil {
@@ -48,18 +61,42 @@ func (p *RelyingParty) BeginRegistration(ctx context.Context, req RegistrationRe
 	if err != nil {
 		return nil, fmt.Errorf("reading the user's credentials: %w", err)
 	}
-	if ceremony.Options, err = p.creationOptions(user, r.Challenge, notRevoked(known)); err != nil {
+	e.User, known = user.Name, notRevoked(known)
+	// Better now than after the person has touched the key. What counts is the
+	// check at the end.
+	if err := p.mayRegister(&user, len(known)); err != nil {
+		return nil, p.refuse(ctx, e, err)
+	}
+	if ceremony.Options, err = p.creationOptions(user, r.Challenge, known); err != nil {
 		return nil, err
 	}
 	if err := p.store.PutCeremony(ctx, r, now); err != nil {
 		return nil, fmt.Errorf("keeping the ceremony: %w", err)
 	}
-	e := r.event()
-	e.Type, e.Outcome, e.User = "ceremony.begun", audit.OK, user.Name
+	e.Type, e.Outcome = "ceremony.begun", audit.OK
 	if err := p.record(ctx, e); err != nil {
 		return nil, err
 	}
 	return ceremony, nil
+}
+
+// mayRegister returns nil if a person who holds so many keys may have another.
+func (p *RelyingParty) mayRegister(user *User, held int) error {
+	if user.Blocked != "" {
+		return ErrBlocked
+	}
+	if held >= p.limit(user) {
+		return ErrLimit
+	}
+	return nil
+}
+
+// limit returns how many keys that are not revoked the person may have.
+func (p *RelyingParty) limit(user *User) int {
+	if n := p.cfg.Policy.Limit(keypolicy.Subject{User: user.Name, Groups: user.Groups}); n > 0 {
+		return min(n, p.cfg.MaxCredentials)
+	}
+	return p.cfg.MaxCredentials
 }
 
 // invite returns the invitation, or ErrInviteInvalid if it cannot be used now.
@@ -78,7 +115,7 @@ func (p *RelyingParty) invite(ctx context.Context, id Hash, now time.Time) (Invi
 
 // FinishRegistration verifies the client's RegistrationResponseJSON and adds the
 // credential. It returns ErrCeremonyNotFound, ErrInviteInvalid,
-// ErrCredentialExists, a *VerificationError or an *UnsupportedAlgorithmError
+// ErrCredentialExists, ErrSerialTaken, ErrLimit, ErrBlocked, a *VerificationError or an *UnsupportedAlgorithmError
 // where the response is at fault. Whatever it returns, the ceremony is over; the
 // invitation is used up only if it returns nil.
 func (p *RelyingParty) FinishRegistration(ctx context.Context, ceremony secret.Value, response []byte) (*Credential, error) {
@@ -101,57 +138,100 @@ func (p *RelyingParty) register(ctx context.Context, r CeremonyRecord, response 
 		return nil, fmt.Errorf("reading the user: %w", err)
 	}
 	e.User = user.Name
+	if user.Blocked != "" {
+		return nil, ErrBlocked
+	}
 	c, origin, err := p.verifyRegistration(r, response, now)
 	if err != nil {
 		return nil, err
 	}
-	e.Origin, e.CredentialHash, e.AAGUID = origin, audit.HashID(c.ID), c.Evidence.AAGUID.String()
-	e.Attestation, e.UserVerified = c.Evidence.Verdict.String(), c.UserVerified
+	e.Origin, e.UserVerified, e.SignCount = origin, c.UserVerified, c.SignCount
+	var invite *Invite
 	if r.Invite != nil {
-		if _, err := p.invite(ctx, *r.Invite, now); err != nil {
+		found, err := p.invite(ctx, *r.Invite, now)
+		if err != nil {
+			return nil, err
+		}
+		invite = &found
+	}
+	if c.Name == "" {
+		if c.Name, err = p.nameFor(ctx, c); err != nil {
 			return nil, err
 		}
 	}
-	if err := p.addCredential(ctx, c, r.Invite, *e); err != nil {
+	c.describe(e)
+	if err := p.addCredential(ctx, c, invite, p.limit(&user), *e); err != nil {
 		return nil, err
 	}
 	c.Revision = 1
+	p.announce(ctx, c, user, invite, e.RemoteAddr)
 	return c, nil
+}
+
+// nameFor makes up a name for a key whose owner gave it none.
+func (p *RelyingParty) nameFor(ctx context.Context, c *Credential) (string, error) {
+	others, err := p.store.Credentials(ctx, c.UserHandle)
+	if err != nil {
+		return "", fmt.Errorf("reading the user's credentials: %w", err)
+	}
+	what := "Key"
+	if c.BackupEligible {
+		what = "Passkey"
+	}
+	return fmt.Sprintf("%s %d", what, len(others)+1), nil
 }
 
 // addCredential stores c between the record that it is about to be and the
 // record that it was: there is no credential that the log does not know.
-func (p *RelyingParty) addCredential(ctx context.Context, c *Credential, invite *Hash, e audit.Event) error {
-	e.Type = "credential.registered"
-	if p.cfg.Audit == nil {
-		return p.store.AddCredential(ctx, *c, Addition{Invite: invite, Limit: p.cfg.MaxCredentials})
-	}
-	intent, err := p.cfg.Audit.Begin(ctx, e)
-	if err != nil {
-		return fmt.Errorf("recording the registration: %w", err)
-	}
-	if err := p.store.AddCredential(ctx, *c, Addition{Invite: invite, Limit: p.cfg.MaxCredentials}); err != nil {
-		outcome := audit.Failed
-		if denied(err) {
-			outcome = audit.Denied
-		}
-		failed := e
-		failed.Reason = err.Error()
-		return errors.Join(err, intent.End(ctx, outcome, failed))
-	}
-	// From here on the credential exists. A log that fails now does not undo that:
-	// its intent is on disk, and everything that comes next will be refused.
-	ended := []error{intent.End(ctx, audit.OK, e)}
+func (p *RelyingParty) addCredential(ctx context.Context, c *Credential, invite *Invite, limit int, e audit.Event) error {
+	a := Addition{Limit: limit}
 	if invite != nil {
-		ended = append(ended, p.record(context.WithoutCancel(ctx), audit.Event{Type: "invite.used", Outcome: audit.OK, User: e.User, CredentialHash: e.CredentialHash, RemoteAddr: e.RemoteAddr}))
+		a.Invite, e.InviteHash = &invite.ID, hex.EncodeToString(invite.ID[:])
 	}
-	finished := e
-	finished.Type, finished.Outcome = "ceremony.finished", audit.OK
-	ended = append(ended, p.record(context.WithoutCancel(ctx), finished))
-	if err := errors.Join(ended...); err != nil {
-		p.cfg.Logger.ErrorContext(ctx, "a credential was registered, and its record could not be completed", "error", err)
+	e.Type = "credential.registered"
+	err := p.perform(ctx, e, func(ctx context.Context) error {
+		if err := p.store.AddCredential(ctx, *c, a); err != nil {
+			return fmt.Errorf("adding the credential: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	// The credential exists. What follows says so in other words, and a log that
+	// fails now is refused the next intent.
+	var types []string
+	if c.State == StatePending {
+		types = append(types, "credential.pending")
+	}
+	if invite != nil {
+		types = append(types, map[InviteKind]string{KindLink: "invite.used", KindRecovery: "recovery.used"}[invite.Kind])
+	}
+	e.Outcome = audit.OK
+	for _, e.Type = range append(types, "ceremony.finished") {
+		if err := p.record(context.WithoutCancel(ctx), e); err != nil {
+			p.cfg.Logger.ErrorContext(ctx, "a credential was registered, and its record could not be completed", "type", e.Type, "error", err)
+		}
 	}
 	return nil
+}
+
+// announce tells the person about a new key, which they may not be the one to
+// have registered.
+func (p *RelyingParty) announce(ctx context.Context, c *Credential, user User, invite *Invite, remoteAddr string) {
+	n := Notice{Type: "credential.registered", User: user, Credential: c, Act: Act{By: user.Name, RemoteAddr: remoteAddr}, At: c.Created}
+	if c.State == StatePending {
+		n.Type = "credential.pending"
+	}
+	p.notify(ctx, n)
+	if invite != nil && invite.Kind == KindRecovery {
+		var err error
+		if n.RecoveryCodes, err = p.recoveryCodes(context.WithoutCancel(ctx), user.Handle); err != nil {
+			p.cfg.Logger.WarnContext(ctx, "recovery codes could not be counted", "error", err)
+		}
+		n.Type = "recovery.used"
+		p.notify(ctx, n)
+	}
 }
 
 // verifyRegistration follows WebAuthn §7.1.
@@ -184,7 +264,7 @@ func (p *RelyingParty) verifyRegistration(r CeremonyRecord, response []byte, now
 	}
 	att := &parsed.Response.AttestationObject
 	data := &att.AuthData
-	if err := p.checkAuthenticatorData(data.RPIDHash, byte(data.Flags), r.UserVerification, specRegistration); err != nil {
+	if err := p.checkAuthenticatorData(data.RPIDHash, byte(data.Flags), &r, specRegistration); err != nil {
 		return nil, "", err
 	}
 	// "Verify that the "alg" parameter in the credential public key in authData
@@ -216,10 +296,17 @@ func (p *RelyingParty) verifyRegistration(r CeremonyRecord, response []byte, now
 		ID: bytes.Clone(data.AttData.CredentialID), UserHandle: r.UserHandle,
 		PublicKey: bytes.Clone(data.AttData.CredentialPublicKey), Algorithm: alg, SignCount: data.Counter,
 		Evidence: evidence, Name: r.CredentialName, Transports: transports(raw.Transports),
+		Discoverable: discoverable(whole.ClientExtensionResults),
 		UserVerified: data.Flags.HasUserVerified(), BackupEligible: data.Flags.HasBackupEligible(), BackupState: data.Flags.HasBackupState(),
 		State: StateActive, StateSince: now, Created: now, Approved: now,
 		AttestationObject: raw.AttestationObject, ClientDataJSON: raw.ClientDataJSON,
 	}, origin, nil
+}
+
+// discoverable reads the client's answer to credProps: it says so, and only it
+// knows. https://www.w3.org/TR/webauthn-3/#sctn-authenticator-credential-properties-extension
+func discoverable(results protocol.AuthenticationExtensionsClientOutputs) bool {
+	return results.CredProps != nil && results.CredProps.RK != nil && *results.CredProps.RK
 }
 
 // transports keeps what a later options object can carry of the client's list:

@@ -30,37 +30,11 @@ func New(cfg Config, store Store) (*RelyingParty, error) {
 	if store == nil {
 		return nil, errors.New("fido: no store")
 	}
-	return &RelyingParty{cfg: cfg, store: store, rpIDHash: sha256.Sum256([]byte(cfg.ID))}, nil
-}
-
-// maxInviteTTL keeps a forgotten invitation from being a way in for ever.
-const maxInviteTTL = 30 * 24 * time.Hour
-
-// Invite returns a token with which the person called userName can register a
-// key, once, within ttl. A person who is not known yet becomes known. The store
-// keeps only a hash of the token.
-func (p *RelyingParty) Invite(ctx context.Context, userName string, ttl time.Duration) (secret.Value, error) {
-	if ttl <= 0 || ttl > maxInviteTTL {
-		return secret.Value{}, fmt.Errorf("fido: an invitation lives up to %v, not %v", maxInviteTTL, ttl)
+	p := &RelyingParty{cfg: cfg, store: store, rpIDHash: sha256.Sum256([]byte(cfg.ID))}
+	if err := p.recordPolicy(); err != nil {
+		return nil, err
 	}
-	key, err := userKey(userName)
-	if err != nil {
-		return secret.Value{}, err
-	}
-	user, err := p.store.EnsureUser(ctx, key, newUser(userName, p.cfg.Now()))
-	if err != nil {
-		return secret.Value{}, fmt.Errorf("adding the user: %w", err)
-	}
-	token := newToken()
-	now := p.cfg.Now()
-	invite := Invite{ID: hashToken(token), UserHandle: user.Handle, Kind: KindLink, Created: now, Expires: now.Add(ttl)}
-	if err := p.store.AddInvites(ctx, []Invite{invite}, false); err != nil {
-		return secret.Value{}, fmt.Errorf("adding the invitation: %w", err)
-	}
-	if err := p.record(ctx, audit.Event{Type: "invite.issued", Outcome: audit.OK, User: user.Name}); err != nil {
-		return secret.Value{}, err
-	}
-	return token, nil
+	return p, nil
 }
 
 // newToken returns a bearer secret of 256 bits.
@@ -98,7 +72,7 @@ func (p *RelyingParty) take(ctx context.Context, id secret.Value, purpose Purpos
 
 // event returns what a ceremony's events have in common.
 func (r *CeremonyRecord) event() audit.Event {
-	return audit.Event{Purpose: string(r.Purpose), RemoteAddr: r.RemoteAddr}
+	return audit.Event{Purpose: string(r.Purpose), RemoteAddr: r.RemoteAddr, UserAgent: r.UserAgent}
 }
 
 // record appends e to the audit log, if there is one.
@@ -115,11 +89,10 @@ func (p *RelyingParty) record(ctx context.Context, e audit.Event) error {
 // refuse records that a ceremony failed with err and returns err. The record is
 // written even if the client has gone: hanging up must not hide an attempt.
 func (p *RelyingParty) refuse(ctx context.Context, e audit.Event, err error) error {
-	e.Type = "ceremony.failed"
-	e.Outcome = audit.Failed
-	if denied(err) {
-		e.Outcome = audit.Denied
+	if e.Type == "" {
+		e.Type = "ceremony.failed"
 	}
+	e.Outcome = outcome(err)
 	if e.Reason == "" {
 		e.Reason = err.Error()
 	}
@@ -131,7 +104,8 @@ func (p *RelyingParty) refuse(ctx context.Context, e audit.Event, err error) err
 }
 
 var refusals = []error{
-	ErrCeremonyNotFound, ErrInviteInvalid, ErrCredentialExists, ErrLimit, ErrSerialTaken, ErrPending, ErrQuarantined, ErrRevoked, ErrBlocked,
+	ErrCeremonyNotFound, ErrInviteInvalid, ErrCredentialExists, ErrLimit, ErrSerialTaken, ErrPending, ErrQuarantined, ErrRevoked,
+	ErrBlocked, ErrOwnApproval, ErrConflict, ErrNotFound,
 }
 
 // denied reports whether err is a verdict on the response; otherwise something
@@ -139,25 +113,8 @@ var refusals = []error{
 func denied(err error) bool {
 	var verification *VerificationError
 	var algorithm *UnsupportedAlgorithmError
-	return errors.As(err, &verification) || errors.As(err, &algorithm) ||
+	var policy *PolicyError
+	var invalid *InvalidError
+	return errors.As(err, &verification) || errors.As(err, &algorithm) || errors.As(err, &policy) || errors.As(err, &invalid) ||
 		slices.ContainsFunc(refusals, func(refusal error) bool { return errors.Is(err, refusal) })
-}
-
-// Credential returns a registered key, or ErrNotFound. Whether it may be
-// used is what [RelyingParty.Active] says.
-func (p *RelyingParty) Credential(ctx context.Context, id []byte) (*Credential, error) {
-	c, err := p.store.Credential(ctx, id)
-	if err != nil {
-		return nil, fmt.Errorf("reading the credential: %w", err)
-	}
-	return &c, nil
-}
-
-// User returns the person who has the handle, or ErrNotFound.
-func (p *RelyingParty) User(ctx context.Context, handle []byte) (User, error) {
-	u, err := p.store.User(ctx, handle)
-	if err != nil {
-		return User{}, fmt.Errorf("reading the user: %w", err)
-	}
-	return u, nil
 }

@@ -55,8 +55,8 @@ func (p *RelyingParty) BeginSignIn(ctx context.Context, req SignInRequest) (*Cer
 // FinishSignIn verifies the client's AuthenticationResponseJSON. The purpose, ""
 // meaning PurposeSignIn, is what the caller will use the proof for. It returns
 // ErrCeremonyNotFound, a *VerificationError (which wraps ErrQuarantined if the
-// credential was quarantined because of it), ErrQuarantined or an
-// *UnsupportedAlgorithmError where the response is at fault. Whatever it
+// credential was quarantined because of it), ErrPending, ErrQuarantined,
+// ErrRevoked, ErrBlocked or an *UnsupportedAlgorithmError where the response is at fault. Whatever it
 // returns, the ceremony is over.
 func (p *RelyingParty) FinishSignIn(ctx context.Context, ceremony secret.Value, purpose Purpose, response []byte) (*Proof, error) {
 	now := p.cfg.Now()
@@ -96,17 +96,18 @@ func (p *RelyingParty) signIn(ctx context.Context, r *CeremonyRecord, response [
 	if err != nil {
 		return nil, fmt.Errorf("reading the user: %w", err)
 	}
-	e.User, e.AAGUID, e.Attestation = user.Name, c.Evidence.AAGUID.String(), c.Evidence.Verdict.String()
+	c.describe(e)
+	e.User = user.Name
 	v, err := p.verifyAssertion(r, &a, &c)
 	if err != nil {
 		return nil, err
 	}
-	e.Origin, e.UserVerified = v.origin, v.flags&flagUV != 0
+	e.Origin, e.UserVerified, e.SignCount, e.BackupState = v.origin, v.flags&flagUV != 0, v.signCount, v.flags&flagBS != 0
 	// Only now: before the signature has been verified, anybody could be asking.
 	if err := usable(&c, &user); err != nil {
 		return nil, err
 	}
-	if c, err = p.advance(ctx, c, v, now, *e); err != nil {
+	if c, err = p.advance(ctx, c, user, v, now, *e); err != nil {
 		return nil, err
 	}
 	return &Proof{

@@ -3,7 +3,6 @@ package fido
 import (
 	"bytes"
 	"crypto/rand"
-	"errors"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -39,11 +38,11 @@ const maxUserName = 254 // RFC 5321 §4.5.3.1.3 less the angle brackets: the lon
 // do, who expect Ana@example.com and ana@example.com to be one mailbox.
 func userKey(name string) (string, error) {
 	if name == "" || len(name) > maxUserName || !utf8.ValidString(name) {
-		return "", errors.New("fido: a user name has 1 to 254 bytes of UTF-8")
+		return "", &InvalidError{Field: "user name", Problem: "has not 1 to 254 bytes of UTF-8"}
 	}
 	key, err := precis.UsernameCaseMapped.String(name)
 	if err != nil {
-		return "", errors.New("fido: a user name holds no spaces, control or invisible characters")
+		return "", &InvalidError{Field: "user name", Problem: "holds spaces, control or invisible characters"}
 	}
 	return key, nil
 }

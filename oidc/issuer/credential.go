@@ -19,8 +19,8 @@ func signInError(err error) error {
 	if errors.Is(err, fido.ErrCeremonyNotFound) {
 		return badSession()
 	}
-	if errors.Is(err, fido.ErrQuarantined) {
-		return refuse(http.StatusBadRequest, "access_denied", "this key is quarantined, because it may have been copied; use another key and tell an administrator")
+	if said, refused := unusable(err); refused {
+		return refuse(http.StatusBadRequest, "access_denied", said)
 	}
 	v, verification := errors.AsType[*fido.VerificationError](err)
 	if verification && v.Signed {
@@ -38,19 +38,26 @@ func (i *Issuer) checkCredential(ctx context.Context, s *Session) error {
 	if err == nil {
 		return nil
 	}
-	for _, refusal := range []struct {
-		of   error
-		text string
-	}{
-		{fido.ErrNotFound, "the key behind this session was removed; sign in with another one"},
-		{fido.ErrRevoked, "the key behind this session was revoked; sign in with another one"},
-		{fido.ErrQuarantined, "the key behind this session is quarantined, because it may have been copied; use another key and tell an administrator"},
-		{fido.ErrPending, "the key behind this session waits for an administrator's approval; sign in with another one, or ask for the approval"},
-		{fido.ErrBlocked, "the person behind this session is blocked; ask an administrator"},
-	} {
-		if errors.Is(err, refusal.of) {
-			return refuse(http.StatusBadRequest, "invalid_grant", refusal.text)
-		}
+	if errors.Is(err, fido.ErrNotFound) {
+		return refuse(http.StatusBadRequest, "invalid_grant", "the key behind this session was removed; sign in with another one")
+	}
+	if said, refused := unusable(err); refused {
+		return refuse(http.StatusBadRequest, "invalid_grant", said)
 	}
 	return fmt.Errorf("reading the key behind a session: %w", err)
+}
+
+// unusable says what somebody can do whose key would be right and is not let in.
+func unusable(err error) (text string, ok bool) {
+	switch {
+	case errors.Is(err, fido.ErrRevoked):
+		return "this key was revoked; sign in with another key, or ask an administrator for a new enrolment link", true
+	case errors.Is(err, fido.ErrQuarantined):
+		return "this key is quarantined, because it may have been copied or is no longer trusted; use another key and tell an administrator", true
+	case errors.Is(err, fido.ErrPending):
+		return "this key waits for an administrator's approval; ask for it, or sign in with another key", true
+	case errors.Is(err, fido.ErrBlocked):
+		return "this person is blocked; ask an administrator", true
+	}
+	return "", false
 }

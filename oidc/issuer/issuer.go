@@ -22,7 +22,9 @@ import (
 type RelyingParty interface {
 	BeginSignIn(ctx context.Context, r fido.SignInRequest) (*fido.Ceremony, error)
 	FinishSignIn(ctx context.Context, ceremony secret.Value, purpose fido.Purpose, response []byte) (*fido.Proof, error)
-	// Credential returns a registered key, or [fido.ErrNotFound].
+	// Active returns nil if the key may be used now. [fido.ErrNotFound],
+	// [fido.ErrPending], [fido.ErrQuarantined], [fido.ErrRevoked] and
+	// [fido.ErrBlocked] end what was to come of it; any other error is a fault.
 	Active(ctx context.Context, credentialID []byte) error
 }
 

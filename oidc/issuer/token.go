@@ -94,6 +94,11 @@ func (i *Issuer) checkCode(ctx context.Context, c *call, s *Session) (audience s
 	if _, allowed := i.audience(c.client, audience); !allowed {
 		return "", badAudience(c.client)
 	}
+	// Nor does it help to have been fast: a key may have been revoked since the
+	// sign-in.
+	if err := i.checkCredential(ctx, s); err != nil {
+		return "", err
+	}
 	return audience, nil
 }
 
