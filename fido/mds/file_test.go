@@ -168,6 +168,24 @@ func TestBadFileGoodNetwork(t *testing.T) {
 	}
 }
 
+// TestSpoiledFileIsRepaired: a file that breaks while the program runs is written
+// again at the next look.
+func TestSpoiledFileIsRepaired(t *testing.T) {
+	c := newCached(t, mdstest.Options{})
+	c.cfg.Interval = 24 * time.Hour
+	blob := c.ca.Blob(t, due(7, "2030-03-01"))
+	c.serve(blob)
+	s := c.start(t)
+	require.NoError(t, s.Refresh(t.Context()))
+	c.write(t, "", "spoiled")
+	require.ErrorContains(t, s.Refresh(t.Context()), "refused", "it is told")
+	requireNumber(t, s, 7)
+	c.clock.advance(48 * time.Hour)
+	require.NoError(t, s.Refresh(t.Context()))
+	require.Equal(t, string(blob), c.read(t, ""))
+	require.NoError(t, s.Refresh(t.Context()))
+}
+
 // TestSignerRunsOut: a blob that was verified while its signer's certificate was
 // valid is used until the next is due, also after a restart. In July 2025 that
 // was the only way not to be without.

@@ -183,6 +183,8 @@ func TestForgedForm(t *testing.T) {
 		"DER signature":         body + b64.EncodeToString(append([]byte{0x30, 0x44}, sig...)),
 		"zero signature":        body + b64.EncodeToString(make([]byte, 64)),
 		"short signature":       body + b64.EncodeToString(sig[:63]),
+		"a line break at last":  blob[:len(blob)-5] + "\n" + blob[len(blob)-5:],
+		"a zero between":        body + b64.EncodeToString(append(append(bytes.Clone(sig[:32]), 0), sig[32:]...)),
 		"long signature":        body + b64.EncodeToString(append(sig, 0)),
 		"detached payload":      head + "." + parts[2],
 		"the payload of others": head + b64.EncodeToString([]byte(`{"no":8,"nextUpdate":"2199-01-01","entries":[]}`)) + "." + parts[2],
