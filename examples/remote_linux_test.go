@@ -85,6 +85,12 @@ func TestKeyServeRefuses(t *testing.T) {
 	require.Contains(t, m.serve.errs.String(), "Refused.")
 	require.Zero(t, m.key.count("touched"))
 	require.Zero(t, m.serve.count("PIN of "))
+
+	// The no lasts: whoever asks again at once is told so, and the person is not.
+	_, said, code = call(t, w.client, "keyagent", "-issuer", w.issuer, "-host", w.host, "-key", w.key)
+	require.Equal(t, 1, code)
+	require.Contains(t, said, "it may be asked again in")
+	require.Equal(t, 1, m.serve.count("Type y for yes: "))
 	m.serve.interrupt(t)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/lakekey/lakekey/authenticator"
 )
@@ -94,11 +95,12 @@ func (s *Server) ceremony(ctx context.Context, l *line, host string, asked *requ
 	if asked.Create && !s.create {
 		return nil, fmt.Errorf("%w: it lets nobody register the key from afar", ErrNotAllowed)
 	}
-	select {
-	case s.slot <- struct{}{}:
-		defer func() { <-s.slot }()
-	default:
+	if !s.takeTurn(ctx) {
 		return nil, ErrBusy
+	}
+	defer func() { <-s.slot }()
+	if left := s.calm.left(s.now()); left > 0 {
+		return nil, fmt.Errorf("%w a moment ago: it may be asked again in %v", ErrDenied, left.Round(time.Second))
 	}
 	ctx, cancel := context.WithTimeout(ctx, ceremonyTimeout)
 	defer cancel()
@@ -114,7 +116,8 @@ func (s *Server) ceremony(ctx context.Context, l *line, host string, asked *requ
 		if ctx.Err() != nil {
 			return nil, ended(ctx)
 		}
-		s.log.InfoContext(ctx, "denied", "claimed_host", host, "rp_id", r.RPID, "error", err)
+		s.calm.denied(s.now())
+		s.log.InfoContext(ctx, "denied", "claimed_host", host, "rp_id", r.RPID, "for", s.calm.last, "error", err)
 		return nil, ErrDenied
 	}
 	run := s.key.Get
@@ -122,10 +125,32 @@ func (s *Server) ceremony(ctx context.Context, l *line, host string, asked *requ
 		run = s.key.Create
 	}
 	response, err := run(ctx, data.Origin, asked.Options)
+	switch {
+	case err == nil:
+		s.calm.agreed()
+	case errors.Is(err, statusOperationDenied): // the person said no at the key itself
+		s.calm.denied(s.now())
+	}
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
 		return nil, ended(ctx)
 	}
 	return response, err
+}
+
+// statusOperationDenied is CTAP2_ERR_OPERATION_DENIED.
+const statusOperationDenied authenticator.Status = 0x27
+
+// takeTurn waits a moment for the ceremony under way, if there is one.
+func (s *Server) takeTurn(ctx context.Context) bool {
+	patience := time.NewTimer(turnPatience)
+	defer patience.Stop()
+	select {
+	case s.slot <- struct{}{}:
+		return true
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 // ended says why a ceremony's ctx was cancelled: the asker is gone, or this Server

@@ -17,8 +17,13 @@
 //   - Nothing is allowed that the [Server] was not told to allow: no RP ID, and no
 //     registration. The person hears who asks for what before the key is woken.
 //   - The PIN never travels. Every prompt appears beside the key.
-//   - One ceremony at a time. Whoever asks meanwhile is told [ErrBusy] at once: in
-//     a queue, the touch meant for one prompt would answer the next.
+//   - One ceremony at a time. Whoever asks meanwhile is told [ErrBusy], after the
+//     second that one which was cancelled has to end: in a queue, the touch meant for one prompt would answer the next.
+//   - A no lasts. For 30 seconds after the person denied a request, in the [Approver] or
+//     at the key, everybody who asks is told [ErrDenied] and nobody is prompted; for
+//     twice as long after each further no in a row, 16 minutes at most. A ceremony that
+//     succeeds ends that. It holds for all who ask, because the name of a host is a
+//     claim: a program that keeps asking can thus keep others from it.
 //   - The end of the caller's ctx, and of the connection, ends the ceremony at the
 //     key. A connection over which nothing comes for 15 seconds counts as ended,
 //     so that a key does not blink for someone who is gone.

@@ -12,10 +12,10 @@ import (
 // Errors that a caller decides on. They are wrapped: check with errors.Is. The
 // errors of an authenticator.Client arrive as they are there.
 var (
-	// ErrBusy: the key is in another ceremony, or for a moment still in one that was
-	// cancelled.
+	// ErrBusy: the key is in another ceremony.
 	ErrBusy = errors.New("remote: the key is busy with another request")
-	// ErrDenied: the person beside the key, or who decides for them, said no.
+	// ErrDenied: the person beside the key, or who decides for them, said no, now or a
+	// moment ago.
 	ErrDenied = errors.New("remote: denied beside the key")
 	// ErrNotAllowed: the RP ID is not on the list of the Server, or the request
 	// is a registration and the Server allows none.

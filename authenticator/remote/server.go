@@ -22,7 +22,8 @@ type Key interface {
 // Approver tells the person beside the key who asks for what, before the key is
 // woken. It may ask for a yes, or show a notice and leave the yes to the touch.
 //
-// An error refuses the request; the asker learns [ErrDenied] and not its text.
+// An error refuses the request; the asker learns [ErrDenied] and not its text, and for
+// a while nobody is listened to: see the package documentation.
 // ctx ends when the asker gives up. Approve is not called concurrently by a Server.
 type Approver interface {
 	Approve(ctx context.Context, r Request) error
@@ -45,6 +46,8 @@ type ServerOptions struct {
 	RPIDs       []string     // the RP IDs that may be asked for, exactly; nil: none
 	AllowCreate bool         // lets remote programs register the key; false: only sign in
 	Logger      *slog.Logger // nil: nothing is logged
+
+	Now func() time.Time // for the time that a denial lasts; nil: time.Now
 }
 
 const (
@@ -52,6 +55,9 @@ const (
 	maxConnections = 16
 	// ceremonyTimeout ends what nobody answers, approval included.
 	ceremonyTimeout = 15 * time.Minute
+	// turnPatience is how long the end of another ceremony is waited for: one that was
+	// cancelled a moment ago is over only when its key is dark.
+	turnPatience = time.Second
 	// acceptPause keeps a Server that is out of descriptors from spinning.
 	acceptPause = 100 * time.Millisecond
 )
@@ -63,7 +69,9 @@ type Server struct {
 	rpIDs    map[string]bool
 	create   bool
 	log      *slog.Logger
+	now      func() time.Time
 	slot     chan struct{} // held by the ceremony under way
+	calm     coolDown      // used by the holder of the slot only
 }
 
 // NewServer returns a Server that answers with a key after an approver agreed.
@@ -74,9 +82,12 @@ func NewServer(key Key, approver Approver, opts ServerOptions) (*Server, error) 
 	if approver == nil {
 		return nil, errors.New("remote: a Server needs an Approver: nobody would know who asks")
 	}
-	s := &Server{key: key, approver: approver, rpIDs: map[string]bool{}, create: opts.AllowCreate, log: opts.Logger, slot: make(chan struct{}, 1)}
+	s := &Server{key: key, approver: approver, rpIDs: map[string]bool{}, create: opts.AllowCreate, log: opts.Logger, now: opts.Now, slot: make(chan struct{}, 1)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now = time.Now
 	}
 	for _, id := range opts.RPIDs {
 		if !isHost(id) || id != strings.ToLower(id) {

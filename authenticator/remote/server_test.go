@@ -96,6 +96,85 @@ func TestDenied(t *testing.T) {
 	require.NotContains(t, err.Error(), "grandmother")
 }
 
+// After a no nobody is prompted for a while, which grows with each no and ends with a
+// yes. What changes the host's name does not change that.
+func TestANoLasts(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	asked, answer := 0, errors.New("no")
+	key := keyFunc(answering)
+	s := newServer(t, key, func(context.Context, remote.Request) error { asked++; return answer }, remote.ServerOptions{Now: func() time.Time { return now }})
+	path := serve(t, s)
+	hosts := 0
+	get := func() error {
+		hosts++
+		c, err := remote.Dial(t.Context(), path, remote.Options{Host: fmt.Sprint("host-", hosts)})
+		require.NoError(t, err)
+		_, err = c.Get(t.Context(), origin, []byte(gets))
+		return err
+	}
+	for i, lasts := range []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 16 * time.Minute} {
+		require.ErrorIs(t, get(), remote.ErrDenied)
+		require.Equal(t, i+1, asked)
+		now = now.Add(lasts - time.Second)
+		err := get()
+		require.ErrorIs(t, err, remote.ErrDenied)
+		require.ErrorContains(t, err, "again in 1s")
+		require.Equal(t, i+1, asked, "prompted again after %v", lasts-time.Second)
+		now = now.Add(time.Second)
+	}
+	answer = nil
+	require.NoError(t, get())
+	answer = errors.New("no")
+	require.ErrorIs(t, get(), remote.ErrDenied)
+	now = now.Add(30 * time.Second)
+	answer = nil
+	require.NoError(t, get(), "a yes has made the next no short again")
+}
+
+// A no at the key is a no, and whoever gives up or fails has not said one.
+func TestWhatIsANo(t *testing.T) {
+	for name, test := range map[string]struct {
+		fails error
+		next  error
+	}{
+		"refused at the key": {authenticator.Status(0x27), remote.ErrDenied},
+		"not touched":        {authenticator.Status(0x2F), nil},
+		"not registered":     {authenticator.ErrNoCredentials, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fails := test.fails
+			key := keyFunc(func(context.Context, bool, string, []byte) ([]byte, error) {
+				if fails != nil {
+					return nil, fmt.Errorf("signing: %w", fails)
+				}
+				return []byte("{}"), nil
+			})
+			c := dial(t, serve(t, newServer(t, key, yes, remote.ServerOptions{})))
+			_, err := c.Get(t.Context(), origin, []byte(gets))
+			require.ErrorIs(t, err, test.fails)
+			fails = nil
+			_, err = c.Get(t.Context(), origin, []byte(gets))
+			require.True(t, test.next == nil && err == nil || test.next != nil && errors.Is(err, test.next), "%v", err)
+		})
+	}
+	t.Run("the asker gives up", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		first := true
+		c := dial(t, serve(t, newServer(t, keyFunc(answering), func(asking context.Context, _ remote.Request) error {
+			if first {
+				first = false
+				cancel()
+				<-asking.Done()
+			}
+			return asking.Err()
+		}, remote.ServerOptions{})))
+		_, err := c.Get(ctx, origin, []byte(gets))
+		require.ErrorIs(t, err, context.Canceled)
+		_, err = c.Get(t.Context(), origin, []byte(gets))
+		require.NoError(t, err)
+	})
+}
+
 // Of those who ask at once, one is served and the others know at once.
 func TestOneCeremonyAtATime(t *testing.T) {
 	var running, most atomic.Int32
