@@ -74,3 +74,13 @@ func virtualKey(t *testing.T, pin string) (path string, key *process) {
 }
 
 func (p *process) count(text string) int { return strings.Count(p.errs.String(), text) }
+
+// says requires that a program says a text n times on standard error, which arrives here
+// a moment later.
+func (p *process) says(t *testing.T, n int, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); p.count(text) < n && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	require.Equal(t, n, p.count(text), "%q in %s", text, p.errs)
+}

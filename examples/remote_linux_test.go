@@ -41,22 +41,21 @@ func newKeyMachine(t *testing.T, answer string, args ...string) *keyMachine {
 func TestKeyServe(t *testing.T) {
 	w := newWorld(t)
 	m := newKeyMachine(t, "y", "-allow-create", "-rp", "login.example.org")
-	require.Contains(t, m.serve.errs.String(), "ssh -R /home/YOU/lakekey.sock:"+m.socket)
-
 	_, said, code := call(t, w.client, "keyagent", "enroll", "-invite", w.invite(t), "-key", "remote:"+m.socket)
 	require.Zero(t, code, said)
+	require.Contains(t, m.serve.errs.String(), "ssh -R /home/YOU/lakekey.sock:"+m.socket)
 	w.key = "remote:" + m.socket
 	agent, vars := w.agent(t)
 	require.NotEmpty(t, w.token(t, vars))
-	require.Equal(t, 2, m.key.count("touched"))
-	require.Equal(t, 2, m.serve.count("Type y for yes: "))
-	require.Equal(t, 2, m.serve.count("PIN of "))
+	m.key.says(t, 2, "touched")
+	m.serve.says(t, 2, "Type y for yes: ")
+	m.serve.says(t, 2, "PIN of ")
 	host, err := os.Hostname()
 	require.NoError(t, err)
+	m.serve.says(t, 1, "Signed in.")
 	shown := m.serve.errs.String()
 	require.Contains(t, shown, "runs on "+host+" asks to register your key with localhost, for "+w.issuer)
 	require.Contains(t, shown, "runs on "+host+" asks to sign in to localhost, for "+w.issuer)
-	require.Contains(t, shown, "Signed in.")
 	for _, text := range []string{said, agent.errs.String()} {
 		require.NotContains(t, text, usbPIN)
 		require.NotContains(t, text, "PIN", "the person is asked beside the key only")
@@ -82,7 +81,7 @@ func TestKeyServeRefuses(t *testing.T) {
 	_, said, code = call(t, w.client, "keyagent", "-issuer", w.issuer, "-host", w.host, "-key", w.key)
 	require.Equal(t, 1, code)
 	require.Contains(t, said, "denied beside the key")
-	require.Contains(t, m.serve.errs.String(), "Refused.")
+	m.serve.says(t, 1, "Refused.")
 	require.Zero(t, m.key.count("touched"))
 	require.Zero(t, m.serve.count("PIN of "))
 
@@ -90,7 +89,7 @@ func TestKeyServeRefuses(t *testing.T) {
 	_, said, code = call(t, w.client, "keyagent", "-issuer", w.issuer, "-host", w.host, "-key", w.key)
 	require.Equal(t, 1, code)
 	require.Contains(t, said, "it may be asked again in")
-	require.Equal(t, 1, m.serve.count("Type y for yes: "))
+	m.serve.says(t, 1, "Type y for yes: ")
 	m.serve.interrupt(t)
 }
 
@@ -103,7 +102,7 @@ func TestKeyServeWithoutTerminal(t *testing.T) {
 	_, said, code := call(t, w.client, "keyagent", "-issuer", w.issuer, "-host", w.host, "-key", "remote:"+socket)
 	require.Equal(t, 1, code)
 	require.Contains(t, said, "denied beside the key")
-	require.Contains(t, serve.errs.String(), "-no-question")
+	serve.says(t, 1, "-no-question")
 	require.Zero(t, key.count("touched"))
 }
 
@@ -125,8 +124,8 @@ func TestKeyServeOverSSH(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), "DATABRICKS_HOST="+w.host+"\n")
 	require.Contains(t, string(out), "SSH_CONNECTION=", "it ran over there")
-	require.Equal(t, 2, m.key.count("touched"))
-	require.Equal(t, 1, m.serve.count("Signed in."))
+	m.key.says(t, 2, "touched")
+	m.serve.says(t, 1, "Signed in.")
 	require.NotContains(t, string(out), usbPIN)
 	require.Equal(t, 1, w.audited(t, "ceremony.finished", "sign-in"), "by the provider's own count")
 }

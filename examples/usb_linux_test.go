@@ -30,7 +30,7 @@ func TestQuickstartUSB(t *testing.T) {
 	require.Equal(t, ada, result.CurrentUser)
 	require.True(t, result.Audit.Verified)
 	require.Equal(t, 2, result.Touches)
-	require.Equal(t, 2, key.count("touched"), "touches that the key itself has seen")
+	key.says(t, 2, "touched")
 	require.Equal(t, 2, p.count("PIN of "))
 	require.NotContains(t, object+p.errs.String(), usbPIN)
 }
@@ -49,7 +49,7 @@ func TestKeyagentUSB(t *testing.T) {
 	agent := startAt(t, person.tty, w.client, "keyagent", "-issuer", w.issuer, "-host", w.host, "-listen", "127.0.0.1:0", "-key", "usb", "-device", path)
 	person.answers(t, agent, pin)
 	require.NotEmpty(t, w.token(t, agent.exports(t)))
-	require.Equal(t, 2, key.count("touched"))
+	key.says(t, 2, "touched")
 	agent.interrupt(t)
 
 	// Unplugged, it says so and what to do.

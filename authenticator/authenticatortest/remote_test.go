@@ -48,5 +48,6 @@ func TestClientOverRemote(t *testing.T) {
 	authenticatortest.TestClient(t, overSocket, []authenticatortest.Departure{
 		{Row: "PIN that the person does not tell", Reason: "of what a UI beside the key returns, the text travels and not the value", Says: "error asking the remote key: asking for the PIN: "},
 		{Row: "a second request waits for the first", Reason: "in a queue, the touch meant for one prompt would answer the next", Says: "the key is busy with another request, want context deadline exceeded"},
+		{Row: "a refusal at the key", Reason: "a no lasts: nobody is prompted again at once", Says: "denied beside the key a moment ago: it may be asked again in"},
 	}...)
 }

@@ -18,7 +18,8 @@
 //     registration. The person hears who asks for what before the key is woken.
 //   - The PIN never travels. Every prompt appears beside the key.
 //   - One ceremony at a time. Whoever asks meanwhile is told [ErrBusy], after the
-//     second that one which was cancelled has to end: in a queue, the touch meant for one prompt would answer the next.
+//     second that one which was cancelled has to end: in a queue, the touch meant for
+//     one prompt would answer the next.
 //   - A no lasts. For 30 seconds after the person denied a request, in the [Approver] or
 //     at the key, everybody who asks is told [ErrDenied] and nobody is prompted; for
 //     twice as long after each further no in a row, 16 minutes at most. A ceremony that
