@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -19,70 +18,173 @@ import (
 const usage = `audit reads the audit log of a provider as an auditor does.
 
 usage:
-  audit verify -log FILE -key KEY [-checkpoint FILE ...]
+  audit verify   -log LOG -key KEY [-checkpoint FILE ...]
+        is the log what was written?
+  audit prove    -log LOG -key KEY -record N [-checkpoint FILE] [-out FILE]
+        a proof that record N is in the log, for somebody who must not see the rest
+  audit prove    -check FILE -key KEY
+        is that so?
+  audit complete -log LOG -key KEY -from FILE [-to FILE] [-out FILE]
+        is everything there that was recorded between two checkpoints?
+  audit complete -check FILE -key KEY -from FILE
+        the same from a proof, without the log
+  audit export   -log LOG -key KEY -format ocsf|csv|jsonl [-since T] [-until T] [-type T ...] [-user NAME] [-out FILE]
+        the records, for a SIEM or a spreadsheet
+  audit report   -log LOG -key KEY [-since T] [-as-of T] [-out DIR]
+        the access review: who held which key, approvals, revocations, unused keys
+
+LOG is a file (the checkpoint beside it, in LOG.checkpoint, is used too) or a database: sqlite:FILE.
+T is a day, like 2026-03-31, which -until and -as-of include, or a time, like 2026-03-31T12:00:00Z, which they do not.
+audit COMMAND -h lists the flags of a command.
 
 exits with 0 if the log is what was written, 1 if it is not, 2 if that could not be found out.
-
 `
 
 func main() { os.Exit(cli.Run(run)) }
 
+// command is one of the words behind audit.
+type command struct {
+	flags func(*flag.FlagSet, *options)
+	run   func(context.Context, *options, io.Writer) error
+}
+
+var commands = map[string]command{
+	"verify":   {verifyFlags, verify},
+	"prove":    {proveFlags, prove},
+	"complete": {completeFlags, complete},
+	"export":   {exportFlags, exportRecords},
+	"report":   {reportFlags, report},
+}
+
 // run is main with its surroundings passed in; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("audit", flag.ContinueOnError)
-	log := fs.String("log", "", "`FILE` of the log; the checkpoint beside it, in FILE.checkpoint, is used too")
-	key := fs.String("key", "", "verifier `KEY` of the log, which the provider prints when it starts")
-	var kept cli.List
-	fs.Var(&kept, "checkpoint", "`FILE` with a checkpoint that was kept elsewhere; may be repeated")
-	if len(args) > 0 && args[0] == "verify" {
-		args = args[1:]
-	} else if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		return cli.Status(ctx, "audit", cli.Usagef("%q: the command is verify", args[0]), stderr)
+	if len(args) == 0 || args[0] == "-h" || args[0] == "-help" || args[0] == "--help" || args[0] == "help" {
+		fmt.Fprint(stderr, usage)
+		if len(args) == 0 {
+			return 2
+		}
+		return 0
 	}
-	if err := cli.Parse(fs, usage, args, stderr); err != nil {
-		return cli.Status(ctx, "audit", err, stderr)
+	name := "verify"
+	if !strings.HasPrefix(args[0], "-") {
+		name, args = args[0], args[1:]
 	}
-	report, err := verify(*log, *key, kept)
+	c, ok := commands[name]
+	if !ok {
+		fmt.Fprintf(stderr, "audit: %q is no command: it must be verify, prove, complete, export or report; see audit -h\n", name)
+		return 2
+	}
+	o := &options{}
+	fs := flag.NewFlagSet("audit "+name, flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	o.flags(fs)
+	c.flags(fs, o)
+	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		return 2
+	}
+	if fs.NArg() > 0 {
+		fmt.Fprintf(stderr, "audit: %q is left over: each flag takes one value; quote what has spaces\n", fs.Arg(0))
+		return 2
+	}
+	if err := o.complete(); err != nil {
+		fmt.Fprintln(stderr, "audit:", err)
+		return 2
+	}
+	return status(c.run(ctx, o, stdout), stdout, stderr)
+}
+
+// refuted says that a proof does not hold.
+type refuted struct{ error }
+
+// status says what err means, and returns it as an exit status.
+func status(err error, stdout, stderr io.Writer) int {
 	tampered, found := errors.AsType[*audit.TamperError](err)
+	_, wrong := errors.AsType[refuted](err)
 	switch {
+	case err == nil:
+		return 0
 	case found && tampered.Record > 0:
 		fmt.Fprintf(stdout, "NOT what was written: record %d is the first concerned (%s)\n%v\n", tampered.Record, tampered.Kind, err)
 		return 1
 	case found:
 		fmt.Fprintf(stdout, "NOT what was written (%s)\n%v\n", tampered.Kind, err)
 		return 1
-	case err != nil:
+	case wrong:
+		fmt.Fprintf(stdout, "NOT proven: %v\n", err)
+		return 1
+	default:
 		fmt.Fprintln(stderr, "audit:", err)
 		return 2
 	}
-	fmt.Fprintf(stdout, "verified: %d records, root %s\n", report.Records, report.Root)
-	if report.Records > 0 {
-		fmt.Fprintf(stdout, "from %s to %s, %d of them under a signed checkpoint\n", report.First.Format(time.RFC3339), report.Last.Format(time.RFC3339), report.Signed)
-	}
-	for _, open := range report.OpenIntents {
-		fmt.Fprintf(stdout, "record %d, %s at %s: was about to be done, and no record says whether it was\n", open.Record, open.Type, open.Time.Format(time.RFC3339))
-	}
-	return 0
 }
 
-func verify(log, key string, kept []string) (*audit.Report, error) {
+// options are the flags of all commands.
+type options struct {
+	log, key    string
+	checkpoints cli.List
+	out         string
+
+	record   uint64 // prove
+	check    string // prove, complete
+	from, to string // complete
+
+	format      string // export
+	types       cli.List
+	user        string
+	since, asOf string // export, report
+
+	verifier note.Verifier
+}
+
+func (o *options) flags(fs *flag.FlagSet) {
+	fs.StringVar(&o.log, "log", "", "`LOG`: a file, or sqlite:FILE")
+	fs.StringVar(&o.key, "key", "", "verifier `KEY` of the log, which the provider prints when it starts; quote it")
+	fs.Var(&o.checkpoints, "checkpoint", "`FILE` with a checkpoint that was kept elsewhere; may be repeated")
+}
+
+// complete checks what every command needs.
+func (o *options) complete() (err error) {
 	switch {
-	case log == "":
-		return nil, errors.New("-log is missing: which file?")
-	case key == "":
-		return nil, errors.New("-key is missing: the provider prints it when it starts; keep it where the log is not")
+	case o.key == "":
+		return errors.New("-key is missing: the provider prints it when it starts; keep it where the log is not")
+	case o.log == "" && o.check == "":
+		return errors.New("-log is missing: which file, or sqlite:FILE?")
 	}
-	verifier, err := note.NewVerifier(key)
-	if err != nil {
-		return nil, fmt.Errorf("-key: %v: it looks like NAME+HASH+KEY; quote it", err)
+	if o.verifier, err = note.NewVerifier(o.key); err != nil {
+		return fmt.Errorf("-key: %v: it looks like NAME+HASH+KEY; quote it", err)
 	}
-	var o audit.VerifyOptions
-	for _, file := range kept {
-		b, err := os.ReadFile(file)
+	return nil
+}
+
+// kept reads the checkpoints that were given.
+func (o *options) kept() (all [][]byte, err error) {
+	for _, file := range o.checkpoints {
+		b, err := readSmall("-checkpoint", file)
 		if err != nil {
-			return nil, fmt.Errorf("-checkpoint: %v", err)
+			return nil, err
 		}
-		o.Checkpoints = append(o.Checkpoints, b)
+		all = append(all, b)
 	}
-	return audit.VerifyFile(log, verifier, o)
+	return all, nil
+}
+
+const maxSmall = 1 << 20 // bytes; a checkpoint or a proof has a few thousand
+
+// readSmall reads a file that a flag names.
+func readSmall(name, file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %v", name, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSmall+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %v", name, err)
+	}
+	if len(b) > maxSmall {
+		return nil, fmt.Errorf("%s: %s is larger than a checkpoint or a proof can be", name, file)
+	}
+	return b, nil
 }

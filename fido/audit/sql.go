@@ -75,7 +75,7 @@ func OpenSQL(ctx context.Context, db Database, signer note.Signer, o Options) (*
 // VerifySQL verifies the log in db against the checkpoint there and those in o.
 func VerifySQL(ctx context.Context, db Database, key note.Verifier, o VerifyOptions) (*Report, error) {
 	// The checkpoint first: the log may grow meanwhile, never shrink.
-	msg, err := sqlCheckpoint(ctx, db)
+	msg, err := CheckpointSQL(ctx, db)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,9 @@ func behind(size, newest int64) error {
 	}
 }
 
-func sqlCheckpoint(ctx context.Context, db Database) (msg []byte, err error) {
+// CheckpointSQL returns the newest checkpoint of the log in db, as it stands
+// there: whoever may write to the database could have changed it.
+func CheckpointSQL(ctx context.Context, db Database) (msg []byte, err error) {
 	err = queryRow(ctx, db, "SELECT checkpoint FROM audit_head WHERE one = 1", &msg)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, &TamperError{Kind: Unsigned, Detail: "the database holds no checkpoint; if no log was ever opened in it, there is nothing to verify"}
