@@ -112,6 +112,11 @@ func watch(file string, stop <-chan struct{}) error {
 			return fmt.Errorf("the number went from %d to %d", last, n)
 		}
 		last = max(last, n)
+		if blob, err := os.ReadFile(file); err == nil {
+			if _, err := mds.SignedBy(blob); err != nil {
+				return fmt.Errorf("the file is not whole: %w", err)
+			}
+		}
 		time.Sleep(time.Millisecond)
 	}
 }

@@ -136,9 +136,6 @@ func (s *Source) download(ctx context.Context) (late bool, err error) {
 		return false, err
 	}
 	defer s.turn.give()
-	if seen := int(s.seen.Load()); b.Number < seen && s.current.Load() == nil {
-		return false, &RollbackError{Offered: b.Number, Seen: seen, From: s.url.Host} // the file told us meanwhile
-	}
 	s.etag, s.looked = etag, now // only now: a blob that was refused must be refused again
 	if (s.use(b, s.url.Host) || s.fileErr != nil && text != nil) && s.cfg.File != "" {
 		// The blob is good, whether or not it can be kept.

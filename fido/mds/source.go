@@ -29,7 +29,8 @@ type SourceConfig struct {
 
 	// File keeps the last good blob across restarts and is read before anything is
 	// fetched. Beside it stand File.state, which remembers the number, and
-	// File.lock. Empty means that nothing is kept.
+	// File.lock. Whoever can write them can bring back an older blob. Empty means
+	// that nothing is kept.
 	File string
 
 	// Offline means that nothing is fetched: somebody puts blobs into File, which
@@ -51,7 +52,8 @@ type SourceConfig struct {
 
 	// InsecureUseStale makes [Source.Current] return metadata however old it is.
 	// Whoever keeps the server from reaching the service then also keeps it from
-	// learning that a model was broken.
+	// learning that a model was broken. When a blob is first taken its signer's
+	// certificate must be valid all the same.
 	InsecureUseStale bool
 
 	// InsecureSkipRevocation takes blobs from the network although nobody looked
