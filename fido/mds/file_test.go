@@ -36,7 +36,7 @@ func newCached(t *testing.T, o mdstest.Options) *cached {
 }
 
 func (c *cached) down() {
-	c.answer(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 503) })
+	c.answer(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusServiceUnavailable) })
 }
 
 // start is a restart: nothing is known but what the files say.

@@ -103,8 +103,8 @@ func TestLyingServer(t *testing.T) {
 		"another's":          {func(w http.ResponseWriter, _ *http.Request) { w.Write(rogue.Blob(t, due(8, "2030-02-01"))) }, "chain"},
 		"an older one":       {func(w http.ResponseWriter, _ *http.Request) { w.Write(ca.Blob(t, due(6, "2030-02-01"))) }, "blob no. 6, but no. 7 was seen"},
 		"the same, overdue":  {func(w http.ResponseWriter, _ *http.Request) { w.Write(ca.Blob(t, due(7, "2030-01-01"))) }, "still offers blob no. 7"},
-		"redirect elsewhere": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 302) }, "another origin"},
-		"redirect in rounds": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path+"x", 302) }, "too many redirects"},
+		"redirect elsewhere": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, "another origin"},
+		"redirect in rounds": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path+"x", http.StatusFound) }, "too many redirects"},
 		"hangs up":           {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -226,7 +226,7 @@ func TestNotHammered(t *testing.T) {
 	defer server.Close()
 	clock := newClock("2029-12-15")
 	s := newSource(t, mds.SourceConfig{URL: server.URL, Roots: ca.Roots(), Now: clock.now, InsecureSkipRevocation: true})
-	other.answer(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 503) })
+	other.answer(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusServiceUnavailable) })
 	for range 50 {
 		require.ErrorContains(t, s.Refresh(t.Context()), "503", "the reason is told although nobody asks again")
 	}
