@@ -55,8 +55,10 @@ func TestRevocation(t *testing.T) {
 			w.Header().Set("Content-Length", "99999999")
 			w.WriteHeader(200)
 		}, i: der(intermediate)}, "more than 16777216"},
-		"an error":   {lists{s: func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", 500) }, i: der(intermediate)}, "500"},
-		"a redirect": {lists{s: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://localhost:1/", http.StatusFound) }, i: der(intermediate)}, "another origin"},
+		"an error": {lists{s: func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", 500) }, i: der(intermediate)}, "500"},
+		"a redirect": {lists{s: func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://localhost:1/", http.StatusFound)
+		}, i: der(intermediate)}, "another origin"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clear(served)
