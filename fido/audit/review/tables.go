@@ -25,7 +25,7 @@ func (v *Review) holders() *Table {
 	t := &Table{
 		Name: "holders", Title: "Who held which key",
 		About:   "Every key that was not revoked at that moment. A model is a claim of the key unless the attestation is rooted.",
-		Columns: []string{"person", "key", "state", "registered", "approved by", "rationale", "attestation", "model", "may be copied", "last sign-in", "credential (SHA-256)", "record"},
+		Columns: []string{"person", "key", "state", "registered", "last sign-in", "approved by", "rationale", "attestation", "model", "may be copied", "credential (SHA-256)", "record"},
 	}
 	for _, k := range v.sorted() {
 		if !k.held() {
@@ -44,8 +44,8 @@ func (v *Review) holders() *Table {
 		if k.event.BackupEligible {
 			copies = "yes"
 		}
-		t.add(needed(k.user), text(k.name), state, registered, text(k.passed.by), text(k.passed.why),
-			text(k.event.Attestation), text(k.event.AAGUID), text(copies), at(k.used.at), text(k.hash), record(k.seen.record))
+		t.add(needed(k.user), text(k.name), state, registered, at(k.used.at), text(k.passed.by), text(k.passed.why),
+			text(k.event.Attestation), text(k.event.AAGUID), text(copies), text(k.hash), record(k.seen.record))
 	}
 	return t
 }
@@ -71,7 +71,7 @@ func (v *Review) ended() *Table {
 	t := &Table{
 		Name: "revocations", Title: "Revocations and how long they took",
 		About:   "Keys that were reported, asked to be revoked, or revoked in the period. The latency runs from the first report or request in this log; flagged: more than " + hours(v.options.SlowAfter) + " hours, or not revoked yet.",
-		Columns: []string{"person", "key", "asked for", "asked by", "why", "revoked", "revoked by", "rationale", "latency (hours)", "credential (SHA-256)", "record"},
+		Columns: []string{"person", "key", "asked for", "revoked", "latency (hours)", "asked by", "why", "revoked by", "rationale", "credential (SHA-256)", "record"},
 	}
 	for _, k := range v.revocations {
 		if !v.inPeriod(k.asked.at) && !v.inPeriod(k.ended.at) {
@@ -93,8 +93,8 @@ func (v *Review) ended() *Table {
 			took := k.ended.at.Sub(k.asked.at)
 			latency = Cell{hours(took), took > v.options.SlowAfter}
 		}
-		t.add(text(k.user), text(k.name), asked, text(k.asked.by), text(why), revoked, text(k.ended.by), text(k.ended.why),
-			latency, text(k.hash), record(max(k.asked.record, k.ended.record)))
+		t.add(text(k.user), text(k.name), asked, revoked, latency, text(k.asked.by), text(why),
+			text(k.ended.by), text(k.ended.why), text(k.hash), record(max(k.asked.record, k.ended.record)))
 	}
 	return t
 }
