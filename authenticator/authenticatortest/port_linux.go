@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 type Port struct {
 	Path string // of the device node
 
+	node string // what Path leads to
 	host *os.File
 	far  int // the node itself, held open so that the key does not see programs come and go
 	once sync.Once
@@ -28,9 +30,7 @@ type Port struct {
 // mode (CTAP 2.1 §11.2). A nil key is one that never answers.
 func Plug(t testing.TB, key authenticator.Transport) *Port {
 	t.Helper()
-	p, err := openPort()
-	must(t, err)
-	t.Cleanup(p.Unplug)
+	p := newPort(t)
 	if key != nil {
 		go serve(p.host, key)
 	}
@@ -40,9 +40,22 @@ func Plug(t testing.TB, key authenticator.Transport) *Port {
 // Unplug takes the key away, whatever it is doing.
 func (p *Port) Unplug() {
 	p.once.Do(func() {
+		os.Remove(p.Path)
 		p.host.Close()
 		unix.Close(p.far)
 	})
+}
+
+// newPort returns a port with a name of its own: the number of a pseudo-terminal that
+// is closed goes to the next one, and a key that is gone must not come back as another.
+func newPort(t testing.TB) *Port {
+	t.Helper()
+	p, err := openPort()
+	must(t, err)
+	t.Cleanup(p.Unplug)
+	p.Path = filepath.Join(t.TempDir(), "key")
+	must(t, os.Symlink(p.node, p.Path))
+	return p
 }
 
 func openPort() (*Port, error) {
@@ -73,7 +86,7 @@ func openPort() (*Port, error) {
 		unix.Close(far)
 		return nil, err
 	}
-	return &Port{Path: path, host: host, far: far}, nil
+	return &Port{node: path, host: host, far: far}, nil
 }
 
 const (

@@ -50,6 +50,9 @@ func (e libraryError) ofTheLine() bool { return e == codeTX || e == codeRX || e 
 // errNotFIDO2 is a key that knows U2F only.
 var errNotFIDO2 = errors.New("libfido2: the key knows U2F only")
 
+// errUnsupported is CTAP2_ERR_UNSUPPORTED_OPTION.
+const errUnsupported = authenticator.Status(0x2B)
+
 // named are the codes for which go-libfido2 has errors without a number.
 var named = []struct {
 	err  error

@@ -206,6 +206,14 @@ func (l *line) explain(err error) error {
 	ours := translate(err)
 	var e libraryError
 	if !errors.As(ours, &e) {
+		// A key that went away before it could say what it knows, libfido2 takes for one
+		// that knows U2F only, of which it then says this by itself.
+		if errors.Is(ours, errNotFIDO2) || errors.Is(ours, errUnsupported) {
+			if _, err := held(l.path); err != nil {
+				l.alive = false
+				return err
+			}
+		}
 		l.alive = true
 		return ours
 	}
