@@ -1,8 +1,6 @@
 package fido
 
 import (
-	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,7 +13,6 @@ import (
 
 	"github.com/lakekey/lakekey/fido/audit"
 	"github.com/lakekey/lakekey/fido/keypolicy"
-	"github.com/lakekey/lakekey/fido/mds"
 	"github.com/lakekey/lakekey/internal/origin"
 )
 
@@ -38,15 +35,20 @@ type Config struct {
 	// when empty), "none", "indirect" or "enterprise".
 	Attestation string
 
-	// Roots are the certificates that make an attestation count. Without any, no
-	// verdict is [keypolicy.Rooted].
+	// Roots are certificates that make an attestation count, beside those that the
+	// Metadata has for each model. Without either, no verdict is
+	// [keypolicy.Rooted].
 	Roots []Root
 
-	// Policy decides which keys are good enough for whom; nil: any that verifies
-	// its user. A change of it is recorded when the relying party is made.
+	// Policy decides which keys are good enough for whom, at registration and at
+	// every sign-in; nil: any that verifies its user, if that is required, and whose
+	// model is not reported as broken. A change of it is recorded when the relying
+	// party is made.
 	Policy *keypolicy.Policy
 
-	Metadata Metadata // what is known about key models; nil: nothing beyond Roots
+	// Metadata is what is known about key models; nil: nothing beyond Roots. While
+	// it answers with an error, rules that need it are not fulfilled.
+	Metadata Metadata
 
 	// Algorithms are asked of keys in this order; those that this build cannot
 	// verify are left out. Empty means all that it can.
@@ -62,17 +64,6 @@ type Config struct {
 	CeremonyTimeout time.Duration    // how long a person has for a ceremony; 0 means five minutes
 	Now             func() time.Time // nil means time.Now
 	Logger          *slog.Logger     // nil: nothing is logged
-}
-
-// Root is a certificate to which attestations may chain.
-type Root struct {
-	Certificate *x509.Certificate
-	Hardware    bool // its keys cannot be copied out of the authenticator
-}
-
-// Metadata knows key models; [mds.Source] is one.
-type Metadata interface {
-	Current(ctx context.Context) (*mds.Blob, error)
 }
 
 // CounterPolicy says what happens when a sign counter does not go up, which

@@ -1,5 +1,7 @@
 package fido
 
+import "context"
+
 // COSEAlgorithm reads the algorithm of a COSE_Key.
 var COSEAlgorithm = coseAlgorithm
 
@@ -25,6 +27,6 @@ func (p *RelyingParty) VerifyAssertion(r CeremonyRecord, c Credential, response 
 
 // VerifyRegistration verifies a response to r, without a store.
 func (p *RelyingParty) VerifyRegistration(r CeremonyRecord, response []byte) (*Credential, error) {
-	c, _, err := p.verifyRegistration(r, response, p.cfg.Now())
+	c, _, err := p.verifyRegistration(context.Background(), r, response, p.cfg.Now())
 	return c, err
 }

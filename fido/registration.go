@@ -141,7 +141,7 @@ func (p *RelyingParty) register(ctx context.Context, r CeremonyRecord, response 
 	if user.Blocked != "" {
 		return nil, ErrBlocked
 	}
-	c, origin, err := p.verifyRegistration(r, response, now)
+	c, origin, err := p.verifyRegistration(ctx, r, response, now)
 	if err != nil {
 		return nil, err
 	}
@@ -160,6 +160,13 @@ func (p *RelyingParty) register(ctx context.Context, r CeremonyRecord, response 
 		}
 	}
 	c.describe(e)
+	d, err := p.admit(&user, c.Evidence, e)
+	if err != nil {
+		return nil, err
+	}
+	if d.NeedsApproval {
+		c.State, c.StateReason, c.Approved = StatePending, d.String(), time.Time{}
+	}
 	if err := p.addCredential(ctx, c, invite, p.limit(&user), *e); err != nil {
 		return nil, err
 	}
@@ -236,7 +243,7 @@ func (p *RelyingParty) announce(ctx context.Context, c *Credential, user User, i
 
 // verifyRegistration follows WebAuthn §7.1.
 // https://www.w3.org/TR/webauthn-3/#sctn-registering-a-new-credential
-func (p *RelyingParty) verifyRegistration(r CeremonyRecord, response []byte, now time.Time) (*Credential, string, error) {
+func (p *RelyingParty) verifyRegistration(ctx context.Context, r CeremonyRecord, response []byte, now time.Time) (*Credential, string, error) {
 	fail := func(check, detail string) (*Credential, string, error) {
 		return nil, "", &VerificationError{Check: check, Spec: specRegistration, Detail: detail}
 	}
@@ -288,19 +295,16 @@ func (p *RelyingParty) verifyRegistration(r CeremonyRecord, response []byte, now
 	if !bytes.Equal(parsed.RawID, data.AttData.CredentialID) {
 		return fail("credential ID", "the response names another credential than the key attests to")
 	}
-	evidence, err := p.attest(att, raw.ClientDataJSON, now)
-	if err != nil {
-		return nil, "", err
-	}
-	return &Credential{
+	c := &Credential{
 		ID: bytes.Clone(data.AttData.CredentialID), UserHandle: r.UserHandle,
 		PublicKey: bytes.Clone(data.AttData.CredentialPublicKey), Algorithm: alg, SignCount: data.Counter,
-		Evidence: evidence, Name: r.CredentialName, Transports: transports(raw.Transports),
+		Name: r.CredentialName, Transports: transports(raw.Transports),
 		Discoverable: discoverable(whole.ClientExtensionResults),
 		UserVerified: data.Flags.HasUserVerified(), BackupEligible: data.Flags.HasBackupEligible(), BackupState: data.Flags.HasBackupState(),
 		State: StateActive, StateSince: now, Created: now, Approved: now,
 		AttestationObject: raw.AttestationObject, ClientDataJSON: raw.ClientDataJSON,
-	}, origin, nil
+	}
+	return c, origin, p.attest(ctx, att, c)
 }
 
 // discoverable reads the client's answer to credProps: it says so, and only it

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/fido/keypolicy"
 	"github.com/lakekey/lakekey/internal/secret"
 )
 
@@ -19,6 +20,8 @@ type RelyingParty struct {
 	cfg      Config
 	store    Store
 	rpIDHash Hash
+	policy   *keypolicy.Policy // see effective
+	pinned   []pinnedRoot
 }
 
 // New returns a relying party that keeps its records in store.
@@ -30,7 +33,11 @@ func New(cfg Config, store Store) (*RelyingParty, error) {
 	if store == nil {
 		return nil, errors.New("fido: no store")
 	}
-	p := &RelyingParty{cfg: cfg, store: store, rpIDHash: sha256.Sum256([]byte(cfg.ID))}
+	policy, err := effective(cfg)
+	if err != nil {
+		return nil, err
+	}
+	p := &RelyingParty{cfg: cfg, store: store, rpIDHash: sha256.Sum256([]byte(cfg.ID)), policy: policy, pinned: pin(cfg.Roots)}
 	if err := p.recordPolicy(); err != nil {
 		return nil, err
 	}

@@ -107,12 +107,17 @@ func (p *RelyingParty) signIn(ctx context.Context, r *CeremonyRecord, response [
 	if err := usable(&c, &user); err != nil {
 		return nil, err
 	}
+	t := p.trust(ctx, now)
+	known := t.current(&c, v.flags&flagBE != 0, v.flags&flagUV != 0)
+	if _, err := p.admit(&user, known, e); err != nil {
+		return nil, err
+	}
 	if c, err = p.advance(ctx, c, user, v, now, *e); err != nil {
 		return nil, err
 	}
 	return &Proof{
 		User: user, CredentialID: c.ID, Purpose: r.Purpose, At: now, Origin: v.origin, Algorithm: c.Algorithm, SignCount: v.signCount,
-		Evidence:    c.Evidence,
+		Evidence: known, PolicyHash: e.PolicyHash, Rule: e.Rule,
 		UserPresent: v.flags&flagUP != 0, UserVerified: v.flags&flagUV != 0,
 		BackupEligible: v.flags&flagBE != 0, BackupState: v.flags&flagBS != 0,
 	}, nil
