@@ -130,7 +130,7 @@ func (l *Log) requestCheckpoint() (*batch, error) {
 // batch returns the batch that gathers records. l.mu is held.
 func (l *Log) batch() *batch {
 	if l.pending == nil {
-		l.pending = &batch{buf: make([]byte, 0, 1024), hurry: make(chan struct{}), done: make(chan struct{})}
+		l.pending = &batch{buf: make([]byte, 0, l.usual), hurry: make(chan struct{}), done: make(chan struct{})}
 	}
 	return l.pending
 }
@@ -171,6 +171,8 @@ func (l *Log) next() *batch {
 		l.running = false
 		return nil
 	}
+	// What comes together once comes together again: growing costs more than room.
+	l.usual = min(max(2048, len(b.buf)+len(b.buf)/4), maxPending)
 	b.due = !l.inline && time.Since(l.signedAt) >= l.every
 	if l.shared == nil && (b.sign || b.due) {
 		b.end = l.end
