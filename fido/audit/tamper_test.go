@@ -59,7 +59,11 @@ func record(t testing.TB, n int, each func(done int, l *audit.Log)) recorded {
 		case 2:
 			require.NoError(t, intents[len(intents)-1].End(ctx, audit.OK, audit.Event{TokenID: fmt.Sprint(i), UserVerified: true}))
 		default:
-			require.NoError(t, l.Append(ctx, audit.Event{Type: "key.registered", Outcome: audit.OK}))
+			require.NoError(t, l.Append(ctx, audit.Event{
+				Type: "credential.approved", Outcome: audit.OK, Actor: "root@example.com", Rationale: "met in person \"é\"",
+				CredentialName: "blue", Format: "packed", SerialHash: "5e", SignCount: uint32(i), BackupEligible: true, BackupState: true,
+				Metadata: "mds 132", Rule: "staff", PolicyHash: "9a", PolicyHashOld: "9b", Group: "staff", RequestID: "r", UserAgent: "u", InviteHash: "1f",
+			}))
 		}
 		if each != nil {
 			each(i+1, l)

@@ -25,6 +25,7 @@ import (
 	"github.com/lakekey/lakekey/databricks/databrickstest"
 	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/fido/audit/offhost"
 	"github.com/lakekey/lakekey/internal/secret"
 	"github.com/lakekey/lakekey/oidc"
 	"github.com/lakekey/lakekey/oidc/issuer"
@@ -45,6 +46,8 @@ var holders = []reflect.Type{
 	reflect.TypeFor[databrickstest.Workspace](),
 	reflect.TypeFor[fido.Ceremony](),
 	reflect.TypeFor[fido.RegistrationRequest](),
+	reflect.TypeFor[offhost.HTTP](),
+	reflect.TypeFor[offhost.HTTPConfig](),
 	reflect.TypeFor[issuer.Key](),
 	reflect.TypeFor[issuer.MemoryStore](),
 	reflect.TypeFor[oidc.ExchangeRequest](),

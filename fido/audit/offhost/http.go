@@ -30,7 +30,7 @@ type HTTPConfig struct {
 
 // HTTP posts checkpoints to a service.
 type HTTP struct {
-	url    string
+	url    secret.Value // a path or query may let in
 	host   string
 	token  secret.Value
 	client *http.Client
@@ -58,7 +58,7 @@ func NewHTTP(address string, c HTTPConfig) (*HTTP, error) {
 		return nil, fmt.Errorf("audit/offhost: %s does not begin with https:// and is not on this machine (set InsecureHTTP if the network may be trusted)", u.Redacted())
 	}
 	return &HTTP{
-		url: address, host: u.Host, token: c.Token,
+		url: secret.New(address), host: u.Host, token: c.Token,
 		client: &http.Client{
 			Transport:     c.Transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -94,7 +94,7 @@ func (h *HTTP) Keep(ctx context.Context, checkpoint []byte) error {
 func (h *HTTP) post(ctx context.Context, checkpoint []byte) (again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url, bytes.NewReader(checkpoint))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url.Reveal(), bytes.NewReader(checkpoint))
 	if err != nil {
 		return false, fmt.Errorf("audit/offhost: making a request to %s: not a URL", h.host)
 	}
