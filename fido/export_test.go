@@ -30,3 +30,6 @@ func (p *RelyingParty) VerifyRegistration(r CeremonyRecord, response []byte) (*C
 	c, _, err := p.verifyRegistration(context.Background(), r, response, p.cfg.Now())
 	return c, err
 }
+
+// RecoveryCode is the one spelling of a code, and whether it is one.
+var RecoveryCode = recoveryCode

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +28,7 @@ const childFile = "LAKEKEY_TEST_REPLICA_OF"
 func TestReplica(t *testing.T) {
 	path := os.Getenv(childFile)
 	if path == "" {
-		return // it is a part of TestTwoProcesses, which runs it in processes of their own
+		return // it is a part of TestFourProcesses, which runs it in processes of their own
 	}
 	store, err := sqlite.Open(t.Context(), path)
 	require.NoError(t, err)
@@ -85,8 +86,8 @@ func startReplica(t *testing.T, path string) replica {
 	return r
 }
 
-// TestTwoProcesses races two processes that share one file for each ceremony.
-func TestTwoProcesses(t *testing.T) {
+// TestFourProcesses races four processes that share one file for each ceremony.
+func TestFourProcesses(t *testing.T) {
 	rounds := 1000
 	if testing.Short() {
 		rounds = 20
@@ -98,7 +99,7 @@ func TestTwoProcesses(t *testing.T) {
 	rp := party(t, config(), store)
 	key := newForge(t, fido.EdDSA)
 	enrol(t, rp, ana, key)
-	replicas := []replica{startReplica(t, path), startReplica(t, path)}
+	replicas := []replica{startReplica(t, path), startReplica(t, path), startReplica(t, path), startReplica(t, path)}
 	wins := make([]int, len(replicas))
 	for range rounds {
 		c := beginSignIn(t, rp, ana)
@@ -121,5 +122,5 @@ func TestTwoProcesses(t *testing.T) {
 		require.Equal(t, 1, total)
 	}
 	t.Logf("wins: %v", wins)
-	require.NotContains(t, wins, 0, "the processes did not race")
+	require.Less(t, slices.Max(wins), rounds, "the processes did not race")
 }

@@ -107,7 +107,7 @@ func (p *RelyingParty) invite(ctx context.Context, id Hash, now time.Time) (Invi
 		return Invite{}, ErrInviteInvalid
 	case err != nil:
 		return Invite{}, fmt.Errorf("reading the invitation: %w", err)
-	case !now.Before(i.Expires):
+	case !i.Expires.IsZero() && !now.Before(i.Expires):
 		return Invite{}, ErrInviteInvalid
 	}
 	return i, nil
