@@ -90,3 +90,84 @@ func ExampleVerify() {
 	}
 	// Output: truncated 2 3
 }
+
+// One record is shown to somebody who must not see the others. He has the
+// verifier key, and needs nothing else.
+func ExampleProveRecord() {
+	ctx := context.Background()
+	signer, verifierKey, _, err := audit.NewSigner("idp.example.com/audit")
+	if err != nil {
+		log.Fatal(err)
+	}
+	l := audit.NewMemory(signer, audit.Options{})
+	for _, user := range []string{"ada@example.com", "bob@example.com", "cyd@example.com"} {
+		if err := l.Append(ctx, audit.Event{Type: "credential.registered", Outcome: audit.OK, User: user}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	checkpoint, err := l.Checkpoint(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var file bytes.Buffer
+	if _, err := l.WriteTo(&file); err != nil {
+		log.Fatal(err)
+	}
+	key, err := note.NewVerifier(verifierKey)
+	if err != nil {
+		log.Fatal(err)
+	}
+	proof, err := audit.ProveRecord(&file, key, checkpoint, 2)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	shown, err := audit.CheckRecord(proof, key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("record", shown.Record.Number, "of", shown.Records, "is about", shown.Record.Event.User)
+	// Output: record 2 of 3 is about bob@example.com
+}
+
+// Nothing that the first checkpoint covers was changed before the second was made.
+func ExampleProveGrowth() {
+	ctx := context.Background()
+	signer, verifierKey, _, err := audit.NewSigner("idp.example.com/audit")
+	if err != nil {
+		log.Fatal(err)
+	}
+	l := audit.NewMemory(signer, audit.Options{})
+	var kept [][]byte
+	for range 2 {
+		for range 5 {
+			if err := l.Append(ctx, audit.Event{Type: "ceremony.finished", Outcome: audit.OK}); err != nil {
+				log.Fatal(err)
+			}
+		}
+		checkpoint, err := l.Checkpoint(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		kept = append(kept, checkpoint)
+	}
+	var file bytes.Buffer
+	if _, err := l.WriteTo(&file); err != nil {
+		log.Fatal(err)
+	}
+	key, err := note.NewVerifier(verifierKey)
+	if err != nil {
+		log.Fatal(err)
+	}
+	proof, err := audit.ProveGrowth(&file, key, kept[0], kept[1])
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	grown, err := audit.CheckGrowth(proof, key, kept[0])
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%d records are between the first %d and the %d\n", grown.To-grown.From, grown.From, grown.To)
+	// Output: 5 records are between the first 5 and the 10
+}
