@@ -1,9 +1,10 @@
 #!/bin/sh
 # Boots a Debian kernel in QEMU, with nothing in it but the modules of a virtual HID
-# device, busybox, fido2-token and one program, and runs that program as root. Installs
-# nothing; needs no root, KVM or network. Exits with 0 if the program did.
+# device, busybox, fido2-token and one program, with the libraries that the two need, and
+# runs that program as root. Installs nothing; needs no root, KVM or network. Exits with
+# 0 if the program did.
 #
-#   vm.sh KERNEL.deb PROGRAM [ARGUMENT…]     (PROGRAM must be static)
+#   vm.sh KERNEL.deb PROGRAM [ARGUMENT…]
 #
 # KERNEL.deb is the package that linux-image-amd64 depends on, as apt-get download
 # fetches it. Needs qemu-system-x86 busybox-static cpio xz-utils fido2-tools.
@@ -27,7 +28,8 @@ done
 
 cp "$(command -v busybox)" "$root/bin/busybox"
 token=$(command -v fido2-token)
-for file in "$token" $(ldd "$token" | awk '$2 == "=>" {print $3} $1 ~ /^\// {print $1}'); do
+libraries() { ldd "$1" 2>/dev/null | awk '$2 == "=>" {print $3} $1 ~ /^\// {print $1}'; } # none, if it is static
+for file in "$token" $(libraries "$token") $(libraries "$program"); do
 	mkdir -p "$root$(dirname "$file")"
 	cp -L "$file" "$root$file"
 done
