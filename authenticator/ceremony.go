@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/lakekey/lakekey/authenticator/internal/webauthn"
 )
 
 // ceremony is one Create or Get under way.
@@ -12,7 +14,7 @@ type ceremony struct {
 	ui     UI
 	log    *slog.Logger
 	keys   Source
-	origin *origin
+	client webauthn.ClientData
 	rpID   string
 	create bool
 }
@@ -89,7 +91,7 @@ func (c *ceremony) prompt(ctx context.Context, devices []Device, p Prompt, senso
 	if c.ui == nil {
 		return func() {}, nil
 	}
-	p.RPID, p.Origin, p.Create = c.rpID, c.origin.serialized, c.create
+	p.RPID, p.Origin, p.Create = c.rpID, c.client.Origin, c.create
 	for _, d := range devices {
 		p.Devices = append(p.Devices, d.Descriptor())
 	}

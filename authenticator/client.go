@@ -3,6 +3,8 @@ package authenticator
 import (
 	"context"
 	"log/slog"
+
+	"github.com/lakekey/lakekey/authenticator/internal/webauthn"
 )
 
 // Options are the optional parts of a [Client].
@@ -28,16 +30,8 @@ func NewClient(keys Source, opts Options) *Client {
 	return c
 }
 
-// begin checks whether the origin may use the RP ID, before any key is looked for.
-func (c *Client) begin(originText, rpID string, create bool) (*ceremony, error) {
-	o, err := parseOrigin(originText)
-	if err != nil {
-		return nil, err
-	}
-	if rpID, err = o.checkRPID(rpID); err != nil {
-		return nil, err
-	}
-	return &ceremony{ui: c.ui, log: c.log, keys: c.keys, origin: o, rpID: rpID, create: create}, nil
+func (c *Client) begin(client webauthn.ClientData, create bool) *ceremony {
+	return &ceremony{ui: c.ui, log: c.log, keys: c.keys, client: client, rpID: client.RPID, create: create}
 }
 
 // Create registers: it makes a credential on a key. options is a
@@ -50,19 +44,15 @@ func (c *Client) begin(originText, rpID string, create bool) (*ceremony, error) 
 // [ErrUnsupportedAlgorithm], [ErrPINNotSet] and [ErrPINRequired], [*PINError], any
 // other [Status] of the key, what the UI returned, and the errors of ctx.
 func (c *Client) Create(ctx context.Context, origin string, options []byte) ([]byte, error) {
-	o, err := parseOptions[creationOptions](options)
+	asked, err := webauthn.ReadCreation(origin, options)
 	if err != nil {
 		return nil, err
 	}
-	ceremony, err := c.begin(origin, o.RP.ID, true)
+	request, err := newCreation(asked, c.begin(asked.ClientData, true))
 	if err != nil {
 		return nil, err
 	}
-	request, err := newCreation(&o, ceremony)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, ceremonyTimeout(o.Timeout))
+	ctx, cancel := context.WithTimeout(ctx, asked.Timeout)
 	defer cancel()
 	return request.run(ctx)
 }
@@ -76,19 +66,15 @@ func (c *Client) Create(ctx context.Context, origin string, options []byte) ([]b
 // [ErrPINNotSet] and [ErrPINRequired], [ErrChoiceRequired], [*PINError], any other
 // [Status] of the key, what the UI returned, and the errors of ctx.
 func (c *Client) Get(ctx context.Context, origin string, options []byte) ([]byte, error) {
-	o, err := parseOptions[requestOptions](options)
+	asked, err := webauthn.ReadRequest(origin, options)
 	if err != nil {
 		return nil, err
 	}
-	ceremony, err := c.begin(origin, o.RPID, false)
+	request, err := newSignIn(asked, c.begin(asked.ClientData, false))
 	if err != nil {
 		return nil, err
 	}
-	request, err := newSignIn(&o, ceremony)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, ceremonyTimeout(o.Timeout))
+	ctx, cancel := context.WithTimeout(ctx, asked.Timeout)
 	defer cancel()
 	return request.run(ctx)
 }

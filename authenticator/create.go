@@ -6,63 +6,46 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/lakekey/lakekey/authenticator/internal/webauthn"
 )
 
 // creation is a Create under way.
 type creation struct {
 	*ceremony
-	options    *creationOptions
-	clientData []byte
+	options    *webauthn.CreationOptions
+	extensions creationExtensions
 	request    MakeCredentialRequest
 }
 
-// newCreation turns options into a request, as far as that does not depend on the
-// key (https://www.w3.org/TR/webauthn-3/#sctn-createCredential).
-func newCreation(o *creationOptions, c *ceremony) (*creation, error) {
-	if len(o.Challenge) == 0 {
-		return nil, errors.New("authenticator: the options have no challenge")
+// newCreation turns options into a request, as far as that does not depend on the key.
+func newCreation(asked *webauthn.Creation, c *ceremony) (*creation, error) {
+	o := asked.Options
+	var extensions creationExtensions
+	if err := webauthn.ReadExtensions(o.Extensions, &extensions); err != nil {
+		return nil, err
 	}
 	// "If evalByCredential is present, return a … NotSupportedError."
-	if o.Extensions.PRF != nil && o.Extensions.PRF.EvalByCredential != nil {
+	if extensions.PRF != nil && extensions.PRF.EvalByCredential != nil {
 		return nil, errors.New("authenticator: the options have prf values by credential, and there is none yet")
-	}
-	// Step 5: "If the length of options.user.id is not between 1 and 64 bytes
-	// (inclusive) then throw a TypeError."
-	if len(o.User.ID) == 0 || len(o.User.ID) > 64 {
-		return nil, errors.New("authenticator: the options' user.id is not between 1 and 64 bytes long")
 	}
 	if o.AuthenticatorSelection.Attachment == "platform" {
 		return nil, fmt.Errorf("%w: the options ask for one that is built into the machine", ErrNoDevice)
 	}
-	exclude, err := credentialIDs(o.ExcludeCredentials)
-	if err != nil {
-		return nil, err
+	if len(asked.Algorithms) == 0 {
+		return nil, fmt.Errorf("reading the options: %w", ErrUnsupportedAlgorithm)
 	}
-	// Step 10: "If pubKeyCredParams' size is zero, append -7 and -257."
-	algorithms := []int{-7, -257}
-	if len(o.PubKeyCredParams) > 0 {
-		algorithms = nil
-		for _, p := range o.PubKeyCredParams {
-			if p.Type == publicKeyType {
-				algorithms = append(algorithms, p.Alg)
-			}
-		}
-		if len(algorithms) == 0 {
-			return nil, fmt.Errorf("reading the options: %w", ErrUnsupportedAlgorithm)
-		}
-	}
-	clientData := clientDataJSON(typeCreate, o.Challenge, c.origin)
-	hash := sha256.Sum256(clientData)
+	hash := sha256.Sum256(asked.JSON)
 	return &creation{
 		ceremony:   c,
 		options:    o,
-		clientData: clientData,
+		extensions: extensions,
 		request: MakeCredentialRequest{
 			ClientDataHash: hash[:],
 			RP:             RelyingParty{ID: c.rpID, Name: o.RP.Name},
 			User:           User{ID: o.User.ID, Name: o.User.Name, DisplayName: o.User.DisplayName},
-			Algorithms:     algorithms,
-			Exclude:        exclude,
+			Algorithms:     asked.Algorithms,
+			Exclude:        asked.Exclude,
 		},
 	}, nil
 }
@@ -148,7 +131,7 @@ func (c *creation) fit(request *MakeCredentialRequest, info *Info) error {
 		"userVerificationOptionalWithCredentialIDList": 2,
 		"userVerificationRequired":                     3,
 	}
-	x := c.options.Extensions
+	x := c.extensions
 	request.HMACSecret = x.PRF != nil && slices.Contains(info.Extensions, "hmac-secret")
 	request.MinPINLength = x.MinPINLength && slices.Contains(info.Extensions, "minPinLength")
 	if x.CredProtect == "" {

@@ -145,7 +145,7 @@ func (m *manager) credentialsOf(ctx context.Context, party *wireManaged) ([]Stor
 		if next.Credential == nil || len(next.Credential.ID) == 0 || next.User == nil || len(next.User.ID) > 64 {
 			return nil, malformed("a stored credential")
 		}
-		key, err := parse[publicKey](m.codec, next.PublicKey, "a public key")
+		key, err := parse[wireAlgorithmOf](m.codec, next.PublicKey, "a public key")
 		if err != nil {
 			return nil, err
 		}

@@ -3,13 +3,15 @@ package authenticator
 import (
 	"errors"
 	"fmt"
+
+	"github.com/lakekey/lakekey/authenticator/internal/webauthn"
 )
 
 // Errors of a ceremony, beside the [Status] constants, [*PINError] and the
 // errors of ctx. They are wrapped: check with errors.Is.
 var (
 	// ErrOrigin: the origin may not use the RP ID, or may not use a key at all.
-	ErrOrigin = errors.New("authenticator: not allowed for this origin")
+	ErrOrigin = webauthn.ErrOrigin
 	// ErrNoDevice: no key is there that could serve, and there is no UI to ask for one.
 	ErrNoDevice = errors.New("authenticator: no security key")
 	// ErrPINRequired: the key needs its PIN and there is no UI to ask for it.

@@ -1,21 +1,10 @@
 package authenticator
 
-import "crypto/ecdh"
+import (
+	"crypto/ecdh"
 
-// CheckRPID is what Create and Get do before they look for a key.
-func CheckRPID(originText, rpID string) (serialized, effective string, err error) {
-	o, err := parseOrigin(originText)
-	if err != nil {
-		return "", "", err
-	}
-	effective, err = o.checkRPID(rpID)
-	return o.serialized, effective, err
-}
-
-// ClientDataJSON serialises client data of any origin text.
-func ClientDataJSON(kind string, challenge []byte, originText string) []byte {
-	return clientDataJSON(kind, challenge, &origin{serialized: originText})
-}
+	"github.com/lakekey/lakekey/authenticator/internal/webauthn"
+)
 
 // PINVector runs the platform's side of a PIN/UV auth protocol with given keys.
 func PINVector(protocol int, private *ecdh.PrivateKey, x, y []byte) (hmacKey, aesKey []byte, encrypt func([]byte) ([]byte, error), err error) {
@@ -48,7 +37,7 @@ func ParseResponses(data []byte) (partial []string) {
 	note("assertion", assertion == nil && n == 0, err)
 	auth, err := parseAuthData(codec, data)
 	note("authData", auth == nil, err)
-	der, alg, err := subjectPublicKeyInfo(codec, data)
+	der, alg, err := webauthn.SubjectPublicKeyInfo(codec.dec, data)
 	note("publicKey", der == nil && alg == 0, err)
 	pin, err := parse[wireClientPINResult](codec, data, "client PIN")
 	note("clientPIN", pin.KeyAgreement == nil && pin.Token == nil && pin.Retries == nil, err)
@@ -61,15 +50,4 @@ func ParseResponses(data []byte) (partial []string) {
 	bio, err := parse[wireBioResult](codec, data, "a fingerprint")
 	note("bio enrolment", bio.ID == nil && bio.Fingers == nil, err)
 	return partial
-}
-
-// ParseOptions runs both options parsers and reports whether one of them returned
-// something together with an error.
-func ParseOptions(data []byte) (partial bool) {
-	c, err := parseOptions[creationOptions](data)
-	if err != nil && (c.Challenge != nil || c.User.ID != nil || c.RP.ID != "" || c.ExcludeCredentials != nil) {
-		return true
-	}
-	r, err := parseOptions[requestOptions](data)
-	return err != nil && (r.Challenge != nil || r.RPID != "" || r.AllowCredentials != nil)
 }

@@ -64,15 +64,3 @@ func FuzzCeremony(f *testing.F) {
 		}
 	})
 }
-
-func FuzzOptions(f *testing.F) {
-	f.Add(example.creation())
-	f.Add(example.request(with("allowCredentials", allowing([]byte("id")))))
-	f.Add([]byte(`{"publicKey":{"challenge":"AA","timeout":1e999}}`))
-	f.Add([]byte(`{"publicKey":null}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if authenticator.ParseOptions(data) {
-			t.Fatal("a failed parse returned something")
-		}
-	})
-}

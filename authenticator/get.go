@@ -3,43 +3,35 @@ package authenticator
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/lakekey/lakekey/authenticator/internal/webauthn"
 )
 
 // signIn is a Get under way.
 type signIn struct {
 	*ceremony
-	options    *requestOptions
-	clientData []byte
+	options    *webauthn.RequestOptions
+	extensions requestExtensions
 	request    GetAssertionRequest
 }
 
-// newSignIn turns options into a request
-// (https://www.w3.org/TR/webauthn-3/#sctn-getAssertion).
-func newSignIn(o *requestOptions, c *ceremony) (*signIn, error) {
-	if len(o.Challenge) == 0 {
-		return nil, errors.New("authenticator: the options have no challenge")
-	}
-	allow, err := credentialIDs(o.AllowCredentials)
-	if err != nil {
-		return nil, err
-	}
-	// A list in which nothing is usable does not turn into no list, which would
-	// mean any credential.
-	if len(allow) == 0 && len(o.AllowCredentials) > 0 {
+// newSignIn turns options into a request, as far as that does not depend on the key.
+func newSignIn(asked *webauthn.Request, c *ceremony) (*signIn, error) {
+	if asked.NoneUsable {
 		return nil, fmt.Errorf("reading the options: %w", ErrNoCredentials)
 	}
-	clientData := clientDataJSON(typeGet, o.Challenge, c.origin)
-	hash := sha256.Sum256(clientData)
+	hash := sha256.Sum256(asked.JSON)
 	s := &signIn{
-		ceremony:   c,
-		options:    o,
-		clientData: clientData,
-		request:    GetAssertionRequest{ClientDataHash: hash[:], RPID: c.rpID, Allow: allow},
+		ceremony: c,
+		options:  asked.Options,
+		request:  GetAssertionRequest{ClientDataHash: hash[:], RPID: c.rpID, Allow: asked.Allow},
 	}
-	if err := o.Extensions.PRF.apply(&s.request); err != nil {
+	if err := webauthn.ReadExtensions(asked.Options.Extensions, &s.extensions); err != nil {
+		return nil, err
+	}
+	if err := s.extensions.PRF.apply(&s.request); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -54,7 +46,11 @@ func (s *signIn) run(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return authenticationResponse(s.clientData, chosen, s.options.Extensions.PRF.outputs(chosen))
+	response := webauthn.Authentication{
+		ID: chosen.CredentialID, ClientData: s.client, AuthenticatorData: chosen.AuthenticatorData, Signature: chosen.Signature,
+		UserHandle: chosen.User.ID, Attachment: attachment, Extensions: s.extensions.PRF.outputs(chosen),
+	}
+	return response.JSON()
 }
 
 // prepare adapts the request to one key.
@@ -70,7 +66,7 @@ func (s *signIn) prepare(ctx context.Context, device Device, alone bool) (*attem
 		return device.GetAssertion(ctx, &request)
 	}
 	wanted := requirement(s.options.UserVerification, requirementPreferred)
-	if s.options.Extensions.PRF.wanted() && slices.Contains(info.Extensions, "hmac-secret") {
+	if s.extensions.PRF.wanted() && slices.Contains(info.Extensions, "hmac-secret") {
 		wanted = requirementRequired
 	}
 	if a.plan, a.unfit = planVerification(info, wanted, true); a.unfit != nil {

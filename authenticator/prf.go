@@ -9,13 +9,15 @@ import (
 	"slices"
 
 	"github.com/fxamacker/cbor/v2"
+
+	"github.com/lakekey/lakekey/authenticator/internal/webauthn"
 )
 
 // prfValues are AuthenticationExtensionsPRFValues,
 // https://www.w3.org/TR/webauthn-3/#prf-extension
 type prfValues struct {
-	First  base64URL `json:"first"`
-	Second base64URL `json:"second,omitempty"`
+	First  webauthn.Base64URL `json:"first"`
+	Second webauthn.Base64URL `json:"second,omitempty"`
 }
 
 type prfInputs struct {

@@ -1,6 +1,10 @@
 package authenticator
 
-import "github.com/fxamacker/cbor/v2"
+import (
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/lakekey/lakekey/authenticator/internal/webauthn"
+)
 
 // The messages of CTAP 2.1 §6, each with the integer keys the specification gives
 // its members.
@@ -21,7 +25,7 @@ const (
 	cmdCredentialsPreview = 0x41
 )
 
-const publicKeyType = "public-key"
+const publicKeyType = webauthn.PublicKey
 
 type wireRP struct {
 	ID   string `cbor:"id"`
@@ -155,4 +159,9 @@ type wireClientPINResult struct {
 	Retries      *int     `cbor:"3,keyasint"`
 	PowerCycle   bool     `cbor:"4,keyasint"`
 	UVRetries    *int     `cbor:"5,keyasint"`
+}
+
+// wireAlgorithmOf is what of a COSE_Key tells its algorithm, RFC 9052 §7.1.
+type wireAlgorithmOf struct {
+	Alg int `cbor:"3,keyasint"`
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lakekey/lakekey/authenticator"
+	"github.com/lakekey/lakekey/authenticator/internal/webauthn"
 )
 
 // errAskerGone is why a ceremony ends whose asker cancelled or vanished.
@@ -85,7 +86,7 @@ func (s *Server) listen(l *line) (host string, asked *request, err error) {
 // ceremony decides about a request and serves it, as long as the asker is there.
 func (s *Server) ceremony(ctx context.Context, l *line, host string, asked *request) ([]byte, error) {
 	// The Key checks the origin again. This is for the list, and for the person.
-	data, err := authenticator.CollectClientData(asked.Origin, asked.Options, asked.Create)
+	data, err := asked.clientData()
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +136,22 @@ func (s *Server) ceremony(ctx context.Context, l *line, host string, asked *requ
 		return nil, ended(ctx)
 	}
 	return response, err
+}
+
+// clientData reads a request as the Key is going to.
+func (r *request) clientData() (*webauthn.ClientData, error) {
+	if r.Create {
+		c, err := webauthn.ReadCreation(r.Origin, r.Options)
+		if err != nil {
+			return nil, err
+		}
+		return &c.ClientData, nil
+	}
+	g, err := webauthn.ReadRequest(r.Origin, r.Options)
+	if err != nil {
+		return nil, err
+	}
+	return &g.ClientData, nil
 }
 
 // statusOperationDenied is CTAP2_ERR_OPERATION_DENIED.

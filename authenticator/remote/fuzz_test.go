@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lakekey/lakekey/authenticator"
+	"github.com/lakekey/lakekey/authenticator/internal/webauthn"
 	"github.com/lakekey/lakekey/authenticator/remote"
 )
 
@@ -50,7 +51,7 @@ func FuzzServer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		key := keyFunc(func(_ context.Context, create bool, origin string, options []byte) ([]byte, error) {
-			got, err := authenticator.CollectClientData(origin, options, create)
+			got, err := webauthn.ReadRequest(origin, options)
 			if err != nil || create || got.RPID != rpID || got.Origin != origin {
 				t.Errorf("woken for %q %q: %v", origin, options, err)
 			}

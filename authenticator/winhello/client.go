@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/lakekey/lakekey/authenticator"
 )
 
 // Options are the optional parts of a [Client].
@@ -51,11 +49,7 @@ func (c *Client) Version() int { return c.system.version() }
 // error of package authenticator where it has one of that meaning;
 // authenticator.ErrOrigin; options that cannot be served; and the errors of ctx.
 func (c *Client) Create(ctx context.Context, origin string, optionsJSON []byte) ([]byte, error) {
-	client, o, err := read(origin, optionsJSON, true)
-	if err != nil {
-		return nil, err
-	}
-	request, err := newCreation(client, o)
+	request, err := newCreation(origin, optionsJSON)
 	if err != nil {
 		return nil, err
 	}
@@ -70,11 +64,7 @@ func (c *Client) Create(ctx context.Context, origin string, optionsJSON []byte) 
 
 // Get signs in, see Get of authenticator.Client. Errors: as of [Client.Create].
 func (c *Client) Get(ctx context.Context, origin string, optionsJSON []byte) ([]byte, error) {
-	client, o, err := read(origin, optionsJSON, false)
-	if err != nil {
-		return nil, err
-	}
-	request, err := newAssertion(client, o)
+	request, err := newAssertion(origin, optionsJSON)
 	if err != nil {
 		return nil, err
 	}
@@ -85,15 +75,6 @@ func (c *Client) Get(ctx context.Context, origin string, optionsJSON []byte) ([]
 		return nil, err
 	}
 	return request.response(result)
-}
-
-func read(origin string, data []byte, create bool) (*authenticator.ClientData, *options, error) {
-	client, err := authenticator.CollectClientData(origin, data, create)
-	if err != nil {
-		return nil, nil, err
-	}
-	o, err := parseOptions(data)
-	return client, o, err
 }
 
 // patience is how long a cancelled call is waited for.

@@ -3,12 +3,12 @@ package winhello
 import (
 	"unsafe"
 
-	"github.com/lakekey/lakekey/authenticator"
+	"github.com/lakekey/lakekey/authenticator/internal/webauthn"
 )
 
 // Asked is what Windows was asked for.
 type Asked struct {
-	Client                               *authenticator.ClientData
+	Client                               *webauthn.ClientData
 	RPName, UserName                     string
 	UserID                               []byte
 	Algorithms                           []int32
@@ -32,14 +32,14 @@ func (Windows) version() int { return 7 }
 
 func (w Windows) create(window uintptr, c *creation, cancel <-chan struct{}) (*made, error) {
 	a, err := w(Asked{
-		Client: c.client, RPName: c.rpName, UserName: c.userName, UserID: c.userID, Algorithms: c.algorithms, List: c.exclude, Attachment: c.attachment,
+		Client: &c.client, RPName: c.rpName, UserName: c.userName, UserID: c.userID, Algorithms: c.algorithms, List: c.exclude, Attachment: c.attachment,
 		Verification: c.verification, Conveyance: c.conveyance, RequireResident: c.requireResident, PreferResident: c.preferResident, Window: window,
 	}, cancel)
 	return &made{authData: a.AuthData, object: a.Object, transport: a.Transport, discoverable: a.Discoverable}, err
 }
 
 func (w Windows) get(window uintptr, s *assertion, cancel <-chan struct{}) (*signed, error) {
-	a, err := w(Asked{Client: s.client, List: s.allow, Verification: s.verification, Window: window}, cancel)
+	a, err := w(Asked{Client: &s.client, List: s.allow, Verification: s.verification, Window: window}, cancel)
 	return &signed{id: a.ID, authData: a.AuthData, signature: a.Signature, user: a.User}, err
 }
 

@@ -2,20 +2,15 @@ package winhello
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 
 	"github.com/fxamacker/cbor/v2"
+
+	"github.com/lakekey/lakekey/authenticator/internal/webauthn"
 )
 
 // made and signed are what Windows returned, in Go's memory.
@@ -27,31 +22,6 @@ type made struct {
 
 type signed struct {
 	id, authData, signature, user []byte
-}
-
-type credentialJSON struct {
-	ID         base64URL      `json:"id"`
-	RawID      base64URL      `json:"rawId"`
-	Response   any            `json:"response"`
-	Attachment string         `json:"authenticatorAttachment,omitempty"`
-	Extensions map[string]any `json:"clientExtensionResults"`
-	Type       string         `json:"type"`
-}
-
-type attestationJSON struct {
-	ClientDataJSON     base64URL `json:"clientDataJSON"`
-	AuthenticatorData  base64URL `json:"authenticatorData"`
-	Transports         []string  `json:"transports"`
-	PublicKey          base64URL `json:"publicKey,omitempty"`
-	PublicKeyAlgorithm int       `json:"publicKeyAlgorithm"`
-	AttestationObject  base64URL `json:"attestationObject"`
-}
-
-type assertionJSON struct {
-	ClientDataJSON    base64URL `json:"clientDataJSON"`
-	AuthenticatorData base64URL `json:"authenticatorData"`
-	Signature         base64URL `json:"signature"`
-	UserHandle        base64URL `json:"userHandle,omitempty"`
 }
 
 var errMalformed = errors.New("winhello: Windows returned malformed authenticator data")
@@ -78,7 +48,7 @@ func (c *creation) response(m *made) ([]byte, error) {
 		return nil, errMalformed
 	}
 	id := rest[:n]
-	public, alg, err := subjectPublicKeyInfo(rest[n:])
+	public, alg, err := publicKey(rest[n:])
 	if err != nil {
 		return nil, err
 	}
@@ -101,10 +71,11 @@ func (c *creation) response(m *made) ([]byte, error) {
 	if c.credProps && m.discoverable != nil {
 		extensions["credProps"] = map[string]any{"rk": *m.discoverable}
 	}
-	return marshal(&credentialJSON{ID: id, RawID: id, Attachment: attachment, Extensions: extensions, Type: publicKeyType, Response: attestationJSON{
-		ClientDataJSON: c.client.JSON, AuthenticatorData: m.authData, Transports: transports,
-		PublicKey: public, PublicKeyAlgorithm: alg, AttestationObject: m.object,
-	}})
+	response := webauthn.Registration{
+		ID: id, ClientData: c.client, AuthenticatorData: m.authData, AttestationObject: m.object,
+		PublicKey: public, Algorithm: alg, Transports: transports, Attachment: attachment, Extensions: extensions,
+	}
+	return response.JSON()
 }
 
 func (a *assertion) response(s *signed) ([]byte, error) {
@@ -114,59 +85,26 @@ func (a *assertion) response(s *signed) ([]byte, error) {
 	if len(s.id) == 0 || len(s.signature) == 0 {
 		return nil, errMalformed
 	}
-	return marshal(&credentialJSON{ID: s.id, RawID: s.id, Extensions: map[string]any{}, Type: publicKeyType, Response: assertionJSON{
-		ClientDataJSON: a.client.JSON, AuthenticatorData: s.authData, Signature: s.signature, UserHandle: s.user,
-	}})
+	// Windows does not say what kind of authenticator signed.
+	response := webauthn.Authentication{
+		ID: s.id, ClientData: a.client, AuthenticatorData: s.authData, Signature: s.signature, UserHandle: s.user, Extensions: map[string]any{},
+	}
+	return response.JSON()
 }
 
-func marshal(c *credentialJSON) ([]byte, error) {
-	out, err := json.Marshal(c)
+// publicKey reads the COSE_Key that data begin with: extensions may follow.
+func publicKey(data []byte) (der []byte, alg int, err error) {
+	strict := cbor.DecOptions{DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden}
+	dec, err := strict.DecMode()
 	if err != nil {
-		return nil, fmt.Errorf("winhello: encoding the response: %v", err)
+		return nil, 0, fmt.Errorf("winhello: preparing the codec: %v", err)
 	}
-	return out, nil
-}
-
-// coseKey is a COSE_Key, RFC 9052 §7.1 and RFC 9053 §7.
-type coseKey struct {
-	Type  int             `cbor:"1,keyasint"`
-	Alg   int             `cbor:"3,keyasint"`
-	Curve cbor.RawMessage `cbor:"-1,keyasint"` // for RSA: the modulus
-	X     []byte          `cbor:"-2,keyasint"` // for RSA: the exponent
-	Y     []byte          `cbor:"-3,keyasint"`
-}
-
-// subjectPublicKeyInfo is getPublicKey() of the algorithms for which it must work,
-// https://www.w3.org/TR/webauthn-3/#sctn-public-key-easy; nil for others.
-func subjectPublicKeyInfo(data []byte) (der []byte, alg int, err error) {
-	var key coseKey
-	if _, err := cbor.UnmarshalFirst(data, &key); err != nil || key.Alg == 0 {
+	var key cbor.RawMessage
+	if _, err := dec.UnmarshalFirst(data, &key); err != nil {
 		return nil, 0, errMalformed
 	}
-	var public any
-	switch {
-	case key.Type == 2 && key.Alg == -7 && bytes.Equal(key.Curve, []byte{1}) && len(key.X) == 32 && len(key.Y) == 32:
-		public, err = ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, key.X, key.Y))
-	case key.Type == 1 && key.Alg == -8 && bytes.Equal(key.Curve, []byte{6}) && len(key.X) == ed25519.PublicKeySize:
-		public = ed25519.PublicKey(key.X)
-	case key.Type == 3 && key.Alg == -257:
-		var modulus []byte
-		err = cbor.Unmarshal(key.Curve, &modulus)
-		exponent := new(big.Int).SetBytes(key.X)
-		if err != nil || len(modulus) < 256 || !exponent.IsInt64() || exponent.Int64() < 3 || exponent.Int64() > 1<<31-1 {
-			return nil, 0, errMalformed
-		}
-		public = &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: int(exponent.Int64())}
-	case key.Alg == -7, key.Alg == -8, key.Alg == -257:
-		return nil, 0, errMalformed
-	default:
-		return nil, key.Alg, nil
-	}
-	if err != nil {
+	if der, alg, err = webauthn.SubjectPublicKeyInfo(dec, key); err != nil {
 		return nil, 0, errMalformed
 	}
-	if der, err = x509.MarshalPKIXPublicKey(public); err != nil {
-		return nil, 0, errMalformed
-	}
-	return der, key.Alg, nil
+	return der, alg, nil
 }

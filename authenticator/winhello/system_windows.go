@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/lakekey/lakekey/authenticator/internal/webauthn"
 )
 
 // discoverableSince is the version of what Windows returns from which on it says
@@ -58,7 +60,7 @@ func (d *dll) version() int { return d.api }
 
 func (d *dll) create(window uintptr, c *creation, cancel <-chan struct{}) (*made, error) {
 	var s strings16
-	kind := s.of(publicKeyType)
+	kind := s.of(webauthn.PublicKey)
 	rp := &nativeRP{version: rpVersion, id: s.of(c.client.RPID), name: s.of(c.rpName)}
 	user := &nativeUser{
 		version: userVersion, idSize: uint32(len(c.userID)), id: unsafe.SliceData(c.userID),
@@ -110,7 +112,7 @@ func (d *dll) create(window uintptr, c *creation, cancel <-chan struct{}) (*made
 
 func (d *dll) get(window uintptr, a *assertion, cancel <-chan struct{}) (*signed, error) {
 	var s strings16
-	kind, rpID := s.of(publicKeyType), s.of(a.client.RPID)
+	kind, rpID := s.of(webauthn.PublicKey), s.of(a.client.RPID)
 	data := clientData(&s, a.client.JSON)
 	if s.err != nil {
 		return nil, s.err
