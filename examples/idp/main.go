@@ -20,6 +20,7 @@ const usage = `idp is an OpenID provider whose only credential is a FIDO2 key.
 
 usage:
   idp -db DB -audit FILE [-listen ADDR] [-url URL] [-audience AUD ...]
+      [-policy FILE] [-metadata FILE]
   idp invite -db DB -user EMAIL     prints a one-time enrolment link
 
 `
@@ -42,6 +43,9 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	address := fs.String("url", "", "the issuer, as clients reach it: https://HOST behind a proxy, or http://localhost:PORT on one machine (default: the latter, with the port of -listen)")
 	db := fs.String("db", "", "where keys and sessions are kept: sqlite:FILE, or memory: to try things out")
 	log := fs.String("audit", "", "file of the audit log; its signing key is kept in FILE.key")
+	policy := fs.String("policy", "", "file that says which keys are accepted, from whom; see examples/idp/policy.yaml (default: any key that verifies its user)")
+	metadata := fs.String("metadata", "", "file that keeps what the FIDO Alliance knows about key models, which rules about models need; fetched when it is due")
+	offline := fs.Bool("metadata-offline", false, "fetch nothing: somebody puts the metadata into the file of -metadata")
 	var audiences cli.List
 	fs.Var(&audiences, "audience", "an audience that tokens may be for, such as a Databricks account id; may be repeated (default: any)")
 	if err := cli.Parse(fs, usage, args, stderr); err != nil {
@@ -54,6 +58,9 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return cli.Usagef("-db is missing: where should keys be kept? For instance -db sqlite:lakekey.db")
 	case *log == "":
 		return cli.Usagef("-audit is missing: no token is issued without a record of it. For instance -audit audit.log")
+	}
+	if *offline && *metadata == "" {
+		return errors.New("-metadata-offline needs -metadata: where is the metadata?")
 	}
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", *listen)
 	if err != nil {
@@ -68,6 +75,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	p, err := provider.Open(ctx, provider.Config{
 		URL: *address, DB: *db, Audit: *log, Audiences: audiences,
+		Policy: *policy, Metadata: *metadata, MetadataOffline: *offline,
 		Logger: slog.New(slog.NewTextHandler(stderr, nil)),
 	})
 	if err != nil {
@@ -78,6 +86,9 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fmt.Fprintf(stderr, "idp: an auditor verifies the log with\n  audit verify -log %s -key '%s'\n", *log, p.VerifierKey)
 	if len(audiences) == 0 {
 		fmt.Fprintln(stderr, "idp: tokens may be for any audience; name the ones you want with -audience")
+	}
+	if *policy != "" && *metadata == "" {
+		fmt.Fprintln(stderr, "idp: without -metadata nothing is known about key models: rules of the policy that ask about them refuse every key")
 	}
 	if *db == "memory:" {
 		fmt.Fprintln(stderr, "idp: -db memory: forgets every key when this program ends, and idp invite cannot reach it")

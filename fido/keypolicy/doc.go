@@ -9,7 +9,7 @@
 // evidence and asks at registration, at every sign-in, and whenever keys are
 // looked at again.
 //
-// testdata/policy.yaml shows every field of a policy file, with comments.
+// examples/idp/policy.yaml shows every field of a policy file, with comments.
 //
 // # Guarantees
 //

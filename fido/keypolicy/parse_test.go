@@ -11,7 +11,7 @@ import (
 )
 
 func TestExamplePolicyFile(t *testing.T) {
-	text, err := os.ReadFile("testdata/policy.yaml")
+	text, err := os.ReadFile("../../examples/idp/policy.yaml")
 	require.NoError(t, err)
 	p, err := keypolicy.Parse("policy.yaml", text)
 	require.NoError(t, err)
@@ -134,7 +134,7 @@ func TestSyntaxErrors(t *testing.T) {
 // FuzzParse: whatever is read is refused in our words or read completely: its
 // canonical form is the same policy with the same hash.
 func FuzzParse(f *testing.F) {
-	example, err := os.ReadFile("testdata/policy.yaml")
+	example, err := os.ReadFile("../../examples/idp/policy.yaml")
 	require.NoError(f, err)
 	f.Add(example)
 	f.Add([]byte("version: 1\nrules: [{name: a, profile: fips, groups: ['1', 'true', '~', '- x', \"\\u2028x\"]}]"))

@@ -26,7 +26,12 @@ type Config struct {
 	// Audiences that tokens may be for. Empty: any, and each relying party
 	// must then look at azp too.
 	Audiences []string
-	Logger    *slog.Logger // nil: nothing is logged
+
+	Policy          string // the file of the key policy; empty: any key that verifies its user
+	Metadata        string // the file that keeps the FIDO metadata; empty: nothing is known about key models
+	MetadataOffline bool   // nothing is fetched: somebody puts metadata into that file
+
+	Logger *slog.Logger // nil: nothing is logged
 }
 
 // Provider is an identity provider, ready to serve.
@@ -40,6 +45,8 @@ type Provider struct {
 	log *audit.Log
 	db  *database
 	url string
+
+	metadata *metadata // nil: none
 }
 
 // Open opens the stores and the log, and puts the stages on top.
@@ -60,7 +67,17 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 	if p.log, p.VerifierKey, err = openAudit(cfg.Audit, u.Hostname()); err != nil {
 		return nil, err
 	}
-	if p.rp, err = fido.New(relyingParty(u, p.log), p.db.fido); err != nil {
+	keys := relyingParty(u, p.log)
+	if keys.Policy, err = openPolicy(cfg.Policy); err != nil {
+		return nil, err
+	}
+	if cfg.Metadata != "" {
+		if p.metadata, err = openMetadata(ctx, cfg.Metadata, cfg.MetadataOffline, cfg.Logger); err != nil {
+			return nil, err
+		}
+		keys.Metadata = p.metadata
+	}
+	if p.rp, err = fido.New(keys, p.db.fido); err != nil {
 		return nil, err
 	}
 	idp, err := issuer.New(ctx, issuer.Config{
@@ -112,6 +129,9 @@ func (p *Provider) Log() *audit.Log { return p.log }
 // Close closes the log and the stores.
 func (p *Provider) Close() error {
 	var err error
+	if p.metadata != nil {
+		p.metadata.stop()
+	}
 	if p.log != nil {
 		err = p.log.Close()
 	}
