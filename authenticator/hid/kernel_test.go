@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,14 +116,14 @@ func realKernel(t *testing.T) {
 	require.NoError(t, transport.Close())
 
 	// A program that is not ours lists it.
-	if token, err := exec.LookPath("fido2-token"); err == nil {
-		out, err := exec.CommandContext(ctx, token, "-L").CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		require.Contains(t, string(out), port.Path()+": vendor=0x1209, product=0x0001")
-		out, err = exec.CommandContext(ctx, token, "-I", port.Path()).CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		require.Contains(t, string(out), "FIDO_2_1")
-	}
+	token, err := exec.LookPath("fido2-token")
+	require.NoError(t, err, "apt-get install fido2-tools")
+	out, err := exec.CommandContext(ctx, token, "-L").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), port.Path()+": vendor=0x1209, product=0x0001")
+	out, err = exec.CommandContext(ctx, token, "-I", port.Path()).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "FIDO_2_1")
 
 	// Two at once: the one that is touched registers.
 	second, err := softkey.New(softkey.Options{})
@@ -157,4 +158,38 @@ func realKernel(t *testing.T) {
 		require.NoError(t, source.Wait(ctx))
 	}
 	close(touches)
+
+	keygen, err := exec.LookPath("ssh-keygen")
+	require.NoError(t, err, "apt-get install openssh-client")
+	sshSigns(ctx, t, keygen)
+}
+
+// sshSigns makes an SSH key on a virtual USB key, signs with it and verifies that.
+func sshSigns(ctx context.Context, t *testing.T, keygen string) {
+	dir := t.TempDir()
+	run := func(stdin string, args ...string) {
+		t.Helper()
+		c := exec.CommandContext(ctx, keygen, args...)
+		c.Dir, c.Stdin = dir, strings.NewReader(stdin)
+		out, err := c.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+	for _, kind := range []string{"ecdsa-sk", "ed25519-sk"} {
+		key, err := softkey.New(softkey.Options{})
+		require.NoError(t, err)
+		port, err := key.PlugUHID(ctx)
+		require.NoError(t, err)
+		run("", "-q", "-t", kind, "-N", "", "-f", kind)
+		signed := exec.CommandContext(ctx, keygen, "-Y", "sign", "-n", "file", "-f", kind)
+		signed.Dir, signed.Stdin = dir, strings.NewReader("what is signed")
+		signature, err := signed.Output()
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "signature"), signature, 0o600))
+		public, err := os.ReadFile(filepath.Join(dir, kind+".pub"))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "signers"), append([]byte("ada@example.com "), public...), 0o600))
+		run("what is signed", "-Y", "verify", "-n", "file", "-I", "ada@example.com", "-f", "signers", "-s", "signature")
+		require.Equal(t, 2, key.Touches())
+		require.NoError(t, port.Unplug())
+	}
 }

@@ -1,13 +1,13 @@
 #!/bin/sh
 # Boots a Debian kernel in QEMU, with nothing in it but the modules of a virtual HID
-# device, busybox, fido2-token and one program, with the libraries that the two need, and
-# runs that program as root. Installs nothing; needs no root, KVM or network. Exits with
+# device, busybox, fido2-token, ssh-keygen and one program, with the libraries that they
+# need, and runs that program as root. Installs nothing; needs no root, KVM or network. Exits with
 # 0 if the program did.
 #
 #   vm.sh KERNEL.deb PROGRAM [ARGUMENT…]
 #
 # KERNEL.deb is the package that linux-image-amd64 depends on, as apt-get download
-# fetches it. Needs qemu-system-x86 busybox-static cpio xz-utils fido2-tools.
+# fetches it. Needs qemu-system-x86 busybox-static cpio xz-utils fido2-tools openssh-client.
 set -eu
 deb=$1 program=$2
 shift 2
@@ -29,11 +29,14 @@ done
 cp "$(command -v busybox)" "$root/bin/busybox"
 token=$(command -v fido2-token)
 libraries() { ldd "$1" 2>/dev/null | awk '$2 == "=>" {print $3} $1 ~ /^\// {print $1}'; } # none, if it is static
-for file in "$token" $(libraries "$token") $(libraries "$program"); do
+tools="$token $(command -v ssh-keygen) /usr/lib/openssh/ssh-sk-helper"
+for file in $tools $(for tool in $tools "$program"; do libraries "$tool"; done | sort -u); do
 	mkdir -p "$root$(dirname "$file")"
 	cp -L "$file" "$root$file"
 done
 cp "$program" "$root/program"
+mkdir "$root/etc" "$root/root"
+echo root::0:0:root:/root:/bin/sh >"$root/etc/passwd" # ssh-keygen wants to know who calls
 
 # One argument a line, so that none is split or expanded on the way.
 for argument; do printf '%s\n' "$argument"; done >"$root/arguments"
