@@ -51,7 +51,7 @@ func (c *ceremony) plugged(ctx context.Context) ([]Device, error) {
 	for {
 		wait, cancel := context.WithTimeout(asking, lookAgain)
 		change := make(chan error, 1)
-		if w, waits := c.keys.(Waiter); waits {
+		if w, waits := c.keys.(waiter); waits {
 			cancel()
 			wait, cancel = context.WithTimeout(asking, waiterPatience)
 			go func() { change <- w.Wait(wait) }()

@@ -42,7 +42,8 @@ func newCreation(asked *webauthn.Creation, c *ceremony) (*creation, error) {
 		extensions: extensions,
 		request: MakeCredentialRequest{
 			ClientDataHash: hash[:],
-			RP:             RelyingParty{ID: c.rpID, Name: o.RP.Name},
+			RPID:           c.rpID,
+			RPName:         o.RP.Name,
 			User:           User{ID: o.User.ID, Name: o.User.Name, DisplayName: o.User.DisplayName},
 			Algorithms:     asked.Algorithms,
 			Exclude:        asked.Exclude,

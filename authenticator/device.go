@@ -84,11 +84,6 @@ type PINState struct {
 	PowerCycleNeeded bool // no PIN is accepted until the key is plugged in anew
 }
 
-// RelyingParty is whom a credential is for.
-type RelyingParty struct {
-	ID, Name string
-}
-
 // User is an account at a relying party.
 type User struct {
 	ID                []byte // the user handle: opaque, at most 64 bytes
@@ -98,7 +93,7 @@ type User struct {
 // MakeCredentialRequest asks for a new credential.
 type MakeCredentialRequest struct {
 	ClientDataHash []byte // SHA-256 of the clientDataJSON
-	RP             RelyingParty
+	RPID, RPName   string
 	User           User
 	Algorithms     []int    // COSE identifiers, the most wanted first
 	Exclude        [][]byte // credential IDs; a key that has one of them refuses with [ErrExcluded]

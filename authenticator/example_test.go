@@ -5,10 +5,35 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log"
 
 	"github.com/lakekey/lakekey/authenticator"
 	"github.com/lakekey/lakekey/authenticator/softkey"
 )
+
+// A sign-in, with a software key in place of hid.NewSource, which finds those of people.
+// What the relying party sends goes in, and what comes out goes back to it.
+func Example() {
+	ctx, origin := context.Background(), "https://login.example.org"
+	key, err := softkey.New(softkey.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	device := authenticator.NewCTAP2(key, authenticator.Descriptor{})
+	client := authenticator.NewClient(authenticator.Devices(device), authenticator.Options{})
+
+	registration, err := client.Create(ctx, origin, []byte(`{"rp":{"id":"example.org","name":"Example"},"challenge":"MDEyMzQ1Njc4OWFiY2RlZg",
+		"user":{"id":"dXNlci0x","name":"ada","displayName":"Ada"},"authenticatorSelection":{"residentKey":"required"}}`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	signIn, err := client.Get(ctx, origin, []byte(`{"rpId":"example.org","challenge":"ZmVkY2JhOTg3NjU0MzIxMA"}`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(json.Valid(registration), json.Valid(signIn), key.Touches(), "touches")
+	// Output: true true 2 touches
+}
 
 // A registration and a sign-in. The options come from the relying party and the
 // responses go back to it; the program only passes them on.

@@ -30,20 +30,20 @@ func (d *ctap2) MakeCredential(ctx context.Context, req *MakeCredentialRequest) 
 		if info.overfull(req.Exclude) {
 			permissions |= permitGetAssertion
 		}
-		if auth, err = d.authorize(ctx, codec, info, req.PIN, permissions, req.RP.ID); err != nil {
+		if auth, err = d.authorize(ctx, codec, info, req.PIN, permissions, req.RPID); err != nil {
 			return nil, err
 		}
 		defer auth.wipe()
 	}
 	exclude := req.Exclude
 	if info.overfull(exclude) {
-		if exclude, err = d.present(ctx, codec, info, auth, req.RP.ID, exclude); err != nil {
+		if exclude, err = d.present(ctx, codec, info, auth, req.RPID, exclude); err != nil {
 			return nil, err
 		}
 	}
 	wire := &wireCreation{
 		ClientDataHash: req.ClientDataHash,
-		RP:             wireRP(req.RP),
+		RP:             wireRP{ID: req.RPID, Name: req.RPName},
 		User:           wireUser(req.User),
 		Exclude:        wireDescriptors(exclude),
 		Options:        map[string]bool{},
@@ -71,7 +71,7 @@ func (d *ctap2) MakeCredential(ctx context.Context, req *MakeCredentialRequest) 
 	if err != nil {
 		return nil, fmt.Errorf("creating a credential: %w", err)
 	}
-	return parseCreated(codec, response, req.RP.ID, verify)
+	return parseCreated(codec, response, req.RPID, verify)
 }
 
 func (w *wireCreation) extend(name string, input any) {

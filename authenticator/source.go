@@ -7,18 +7,22 @@ import (
 
 // Source knows which keys are plugged in. Implementations are safe for
 // concurrent use.
+//
+// One that notices when a key is plugged in or pulled out says so by a method
+//
+//	Wait(ctx context.Context) error
+//
+// which returns when the keys may be others than at the last call of Devices, or with
+// an error that wraps ctx.Err(). Without it a [Client] that waits for a key looks again
+// and again.
 type Source interface {
 	// Devices returns the keys that are there now, none being no error. They
 	// stay the Source's: whoever asks does not close them.
 	Devices(ctx context.Context) ([]Device, error)
 }
 
-// Waiter is a Source that notices when a key is plugged in or pulled out. Without
-// it a Client that waits for a key looks again and again.
-type Waiter interface {
-	Source
-	// Wait returns when the keys may be others than at the last call of
-	// Devices, or with an error that wraps ctx.Err().
+// waiter is the optional method of a Source.
+type waiter interface {
 	Wait(ctx context.Context) error
 }
 

@@ -11,16 +11,16 @@ type Status byte
 
 // Error implements error.
 func (s Status) Error() string {
-	text := "authenticator: the key answered " + s.Name()
+	text := "authenticator: the key answered " + s.name()
 	if hint := statusHints[s]; hint != "" {
 		text += ": " + hint
 	}
 	return text
 }
 
-// Name returns the name of the specification, CTAP2_ERR_NO_CREDENTIALS for
+// name returns the name of the specification, CTAP2_ERR_NO_CREDENTIALS for
 // instance, or the number of a code that has none.
-func (s Status) Name() string {
+func (s Status) name() string {
 	if name, ok := statusNames[s]; ok {
 		return name
 	}

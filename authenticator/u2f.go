@@ -120,7 +120,7 @@ func (k *u2f) makeCredential(ctx context.Context, codec *ctapCBOR, req *MakeCred
 	case !slices.Contains(req.Algorithms, -7):
 		return nil, ErrUnsupportedAlgorithm
 	}
-	excluded, err := k.own(ctx, req.RP.ID, req.Exclude)
+	excluded, err := k.own(ctx, req.RPID, req.Exclude)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func (k *u2f) makeCredential(ctx context.Context, codec *ctapCBOR, req *MakeCred
 		}
 		return nil, ErrExcluded
 	}
-	application := sha256.Sum256([]byte(req.RP.ID))
+	application := sha256.Sum256([]byte(req.RPID))
 	response, err := k.untilTouched(ctx, u2fRegister, 0, slices.Concat(req.ClientDataHash, application[:]))
 	if err != nil {
 		return nil, err

@@ -190,7 +190,7 @@ func nonsense(t *testing.T, b *bench) {
 	for name, change := range map[string]func(*authenticator.MakeCredentialRequest){
 		"no hash":       func(r *authenticator.MakeCredentialRequest) { r.ClientDataHash = nil },
 		"a short hash":  func(r *authenticator.MakeCredentialRequest) { r.ClientDataHash = []byte{1} },
-		"no RP ID":      func(r *authenticator.MakeCredentialRequest) { r.RP.ID = "" },
+		"no RP ID":      func(r *authenticator.MakeCredentialRequest) { r.RPID = "" },
 		"no user":       func(r *authenticator.MakeCredentialRequest) { r.User.ID = nil },
 		"a long user":   func(r *authenticator.MakeCredentialRequest) { r.User.ID = make([]byte, 65) },
 		"no algorithm":  func(r *authenticator.MakeCredentialRequest) { r.Algorithms = nil },
@@ -215,12 +215,12 @@ func nonsense(t *testing.T, b *bench) {
 	}
 	check(t, key.Touches() == 0, "%d touches", key.Touches())
 	req := creation("alice")
-	req.User.Name, req.User.DisplayName, req.RP.Name = "", "", ""
+	req.User.Name, req.User.DisplayName, req.RPName = "", "", ""
 	req.Exclude = [][]byte{{}, nil}
 	_, err := d.MakeCredential(ctx, req)
 	check(t, err == nil || key.Touches() == 0, "refused after a touch: %v", err)
 	nameless := creation("alice")
-	nameless.User.Name, nameless.User.DisplayName, nameless.RP.Name = "", "", ""
+	nameless.User.Name, nameless.User.DisplayName, nameless.RPName = "", "", ""
 	register(t, d, nameless)
 }
 

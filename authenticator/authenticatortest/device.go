@@ -111,7 +111,8 @@ func hash(text string) []byte {
 func creation(user string) *authenticator.MakeCredentialRequest {
 	return &authenticator.MakeCredentialRequest{
 		ClientDataHash: hash("create"),
-		RP:             authenticator.RelyingParty{ID: rpID, Name: "Example"},
+		RPID:           rpID,
+		RPName:         "Example",
 		User:           authenticator.User{ID: []byte(user), Name: user + "@example.org", DisplayName: user},
 		Algorithms:     []int{-7},
 	}

@@ -151,7 +151,7 @@ func exclude(t *testing.T, b *bench) {
 		d, _ := b.device(t, softkey.Options{})
 		own := register(t, d, creation("alice")).CredentialID
 		req := creation("alice")
-		req.RP.ID, req.Exclude = "example.net", [][]byte{own}
+		req.RPID, req.Exclude = "example.net", [][]byte{own}
 		register(t, d, req)
 	})
 	t.Run("hidden until the user is verified", func(t *testing.T) {

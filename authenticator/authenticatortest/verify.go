@@ -77,7 +77,7 @@ func verifyCreation(t testing.TB, req *authenticator.MakeCredentialRequest, made
 	t.Helper()
 	data := made.AuthenticatorData
 	check(t, len(data) > 55, "%d bytes of authenticator data", len(data))
-	check(t, bytes.Equal(data[:32], hash(req.RP.ID)), "authenticator data for another RP ID")
+	check(t, bytes.Equal(data[:32], hash(req.RPID)), "authenticator data for another RP ID")
 	check(t, data[32]&flagUP != 0, "no touch in flags %02x", data[32])
 	verified := req.PIN != nil || req.BuiltInUV
 	check(t, verified == (data[32]&flagUV != 0), "user verification asked for: %v, flags %02x", verified, data[32])

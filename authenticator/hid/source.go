@@ -20,7 +20,7 @@ type Options struct {
 }
 
 // Source is the keys that are plugged into this machine. It implements
-// authenticator.Waiter. The Devices it returns open their key when it is used and give
+// authenticator.Source, with Wait. The Devices it returns open their key when it is used and give
 // it back soon after, so that a Source can be kept for as long as the program runs.
 type Source struct {
 	paths []string

@@ -26,7 +26,10 @@ import (
 
 var (
 	_ authenticator.U2FTransport = (*hid.Transport)(nil)
-	_ authenticator.Waiter       = (*hid.Source)(nil)
+	_ interface {
+		authenticator.Source
+		Wait(ctx context.Context) error
+	} = (*hid.Source)(nil)
 )
 
 // bound is for waits that end at once unless something is broken.

@@ -40,7 +40,7 @@ func newCreation(req *authenticator.MakeCredentialRequest) (*creation, error) {
 	switch {
 	case len(req.ClientDataHash) != 32:
 		return nil, errors.New("libfido2: a client data hash has 32 bytes")
-	case req.RP.ID == "" || strings.ContainsRune(req.RP.ID, 0):
+	case req.RPID == "" || strings.ContainsRune(req.RPID, 0):
 		return nil, errors.New("libfido2: that is no RP ID")
 	case len(req.User.ID) == 0 || len(req.User.ID) > 64:
 		return nil, errors.New("libfido2: a user handle has 1 to 64 bytes")
@@ -51,7 +51,7 @@ func newCreation(req *authenticator.MakeCredentialRequest) (*creation, error) {
 	}
 	c := &creation{
 		hash:       bytes.Clone(req.ClientDataHash),
-		rp:         gofido.RelyingParty{ID: req.RP.ID, Name: textForC(req.RP.Name)},
+		rp:         gofido.RelyingParty{ID: req.RPID, Name: textForC(req.RPName)},
 		user:       gofido.User{ID: bytes.Clone(req.User.ID), Name: textForC(req.User.Name), DisplayName: textForC(req.User.DisplayName)},
 		options:    gofido.MakeCredentialOpts{CredProtect: level},
 		pin:        req.PIN,

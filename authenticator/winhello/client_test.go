@@ -43,7 +43,7 @@ func windowsOver(t *testing.T, device authenticator.Device, asked *winhello.Aske
 			return winhello.Answer{ID: f.CredentialID, AuthData: f.AuthenticatorData, Signature: f.Signature, User: f.User.ID}, nil
 		}
 		r, err := device.MakeCredential(t.Context(), &authenticator.MakeCredentialRequest{
-			ClientDataHash: hash[:], RP: authenticator.RelyingParty{ID: a.Client.RPID, Name: a.RPName},
+			ClientDataHash: hash[:], RPID: a.Client.RPID, RPName: a.RPName,
 			User: authenticator.User{ID: a.UserID, Name: a.UserName}, Algorithms: []int{int(a.Algorithms[0])}, Discoverable: a.RequireResident,
 		})
 		require.NoError(t, err)

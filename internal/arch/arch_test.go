@@ -228,6 +228,68 @@ func TestFilesHoldOneNoun(t *testing.T) {
 	}
 }
 
+func TestSurfaceStaysSmall(t *testing.T) {
+	for _, s := range surface {
+		files, err := filepath.Glob(filepath.Join(root(t), s.pkg, "*.go"))
+		require.NoError(t, err)
+		var names []string
+		for _, f := range files {
+			if !strings.HasSuffix(f, "_test.go") {
+				names = append(names, exported(parse(t, f, parser.SkipObjectResolution))...)
+			}
+		}
+		require.NotEmpty(t, names, "the rule for %s names a package that is gone", s.pkg)
+		require.LessOrEqual(t, len(names), s.most, "%s exports %d names: %s: %s", s.pkg, len(names), s.why, strings.Join(names, " "))
+	}
+}
+
+// exported are the names that a file adds to its package's surface.
+func exported(f *ast.File) (names []string) {
+	add := func(ids ...*ast.Ident) {
+		for _, id := range ids {
+			if id.IsExported() {
+				names = append(names, id.Name)
+			}
+		}
+	}
+	for _, d := range f.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			if d.Recv == nil {
+				add(d.Name)
+			} else if of := receiver(d.Recv.List[0].Type); of.IsExported() && d.Name.IsExported() {
+				names = append(names, of.Name+"."+d.Name.Name)
+			}
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				switch spec := spec.(type) {
+				case *ast.TypeSpec:
+					add(spec.Name)
+				case *ast.ValueSpec:
+					add(spec.Names...)
+				}
+			}
+		}
+	}
+	return names
+}
+
+// receiver is the name of a receiver's type.
+func receiver(e ast.Expr) *ast.Ident {
+	switch e := e.(type) {
+	case *ast.StarExpr:
+		return receiver(e.X)
+	case *ast.IndexExpr:
+		return receiver(e.X)
+	case *ast.IndexListExpr:
+		return receiver(e.X)
+	case *ast.Ident:
+		return e
+	default:
+		return ast.NewIdent("_")
+	}
+}
+
 func TestTopLevelIsTheHouse(t *testing.T) {
 	out, err := exec.Command("git", "-C", root(t), "ls-files").Output()
 	if err != nil {

@@ -80,6 +80,16 @@ var unlinked = []struct {
 	{"databricks", "github.com/jackc/", "nor a database"},
 }
 
+// surface says how many names a package may export at most: types, functions, methods
+// of exported types, variables and constants, in all of its files for all systems.
+var surface = []struct {
+	pkg  string
+	most int
+	why  string
+}{
+	{"authenticator", 45, "the packages that people like have 6 to 50; what nobody outside needs stands in authenticator/internal or is not exported"},
+}
+
 // topLevel is everything that may stand in the module's root, beside dot-folders.
 var topLevel = map[string]bool{
 	"authenticator": true, "fido": true, "oidc": true, "databricks": true, "examples": true, "internal": true,

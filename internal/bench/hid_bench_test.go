@@ -63,7 +63,7 @@ func BenchmarkHIDAssertion(b *testing.B) {
 	defer cancel()
 	hash := sha256.Sum256([]byte("client data"))
 	made, err := device.MakeCredential(ctx, &authenticator.MakeCredentialRequest{
-		ClientDataHash: hash[:], RP: authenticator.RelyingParty{ID: "example.com"},
+		ClientDataHash: hash[:], RPID: "example.com",
 		User: authenticator.User{ID: []byte("user"), Name: "user"}, Algorithms: []int{-7},
 	})
 	if err != nil {

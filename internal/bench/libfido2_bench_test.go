@@ -32,7 +32,7 @@ func BenchmarkAssertionByBackend(b *testing.B) {
 	register := func(d authenticator.Device) *authenticator.GetAssertionRequest {
 		made, err := d.MakeCredential(ctx, &authenticator.MakeCredentialRequest{
 			ClientDataHash: hash[:],
-			RP:             authenticator.RelyingParty{ID: "example.org"},
+			RPID:           "example.org",
 			User:           authenticator.User{ID: []byte{1}, Name: "alice"},
 			Algorithms:     []int{-7},
 		})
