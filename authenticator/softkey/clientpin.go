@@ -180,7 +180,7 @@ func (k *Key) wantedPermissions(m params) (permissions int64, rpID string, err e
 	if permissions <= 0 {
 		return 0, "", errInvalidParameter
 	}
-	known := int64(permitMakeCredential | permitGetAssertion | permitCredentialManagement | permitConfig)
+	known := int64(permitMakeCredential | permitGetAssertion | permitCredentialManagement | permitLargeBlobWrite | permitConfig)
 	if k.opts.Verify != nil {
 		known |= permitBioEnrollment
 	}

@@ -18,6 +18,7 @@ const (
 	cmdBioEnrollment    = 0x09
 	cmdCredentials      = 0x0A
 	cmdSelection        = 0x0B
+	cmdLargeBlobs       = 0x0C
 	cmdConfig           = 0x0D
 )
 
@@ -92,6 +93,7 @@ func (k *Key) dispatch(ctx context.Context, msg []byte) ([]byte, error) {
 		cmdClientPIN:      k.clientPIN,
 		cmdBioEnrollment:  k.bioEnrollment,
 		cmdCredentials:    k.credentialManagement,
+		cmdLargeBlobs:     k.largeBlobs,
 		cmdConfig:         k.config,
 	}
 	handler, known := handlers[command]
@@ -157,12 +159,12 @@ func (k *Key) info() []byte {
 	}
 	options := map[any]any{
 		"rk": true, "up": true, "plat": false, "clientPin": k.pinHash != nil, "pinUvAuthToken": true,
-		"credMgmt": true, "authnrCfg": true, "setMinPINLength": true, "alwaysUv": k.alwaysUV,
+		"credMgmt": true, "largeBlobs": true, "authnrCfg": true, "setMinPINLength": true, "alwaysUv": k.alwaysUV,
 		"makeCredUvNotRqd": !k.opts.UVForAll && !k.alwaysUV, // "MUST be false" with alwaysUv
 	}
 	info := map[any]any{
 		0x01: []any{"FIDO_2_0", "FIDO_2_1"},
-		0x02: []any{"credProtect", "hmac-secret", "minPinLength"},
+		0x02: []any{"credProtect", "hmac-secret", "largeBlobKey", "minPinLength"},
 		0x03: k.opts.AAGUID[:],
 		0x04: options,
 		0x05: maxMessage,
@@ -171,6 +173,7 @@ func (k *Key) info() []byte {
 		0x08: credentialIDLength,
 		0x09: []any{"usb"},
 		0x0A: algorithms,
+		0x0B: maxLargeBlobs,
 		0x0C: k.forcePINChange,
 		0x0D: k.minPINLength,
 		0x0E: 1,

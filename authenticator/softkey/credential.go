@@ -33,6 +33,8 @@ type credential struct {
 	// CredRandomWithUV and CredRandomWithoutUV of hmac-secret (CTAP 2.1 §12.5),
 	// nil for a credential that was made without it.
 	secretUV, secretNoUV []byte
+
+	blobKey []byte // of largeBlobKey (§12.3), nil for a credential that was made without it
 }
 
 const (

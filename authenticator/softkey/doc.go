@@ -26,8 +26,8 @@
 //
 // # Non-goals
 //
-// No large blobs, no enterprise attestation, no extension but credProtect,
-// hmac-secret and minPinLength. No protection of the private keys.
+// No enterprise attestation, no extension but credProtect, hmac-secret, largeBlobKey and
+// minPinLength. No protection of the private keys.
 //
 // # Concurrency
 //

@@ -12,6 +12,7 @@ type wantedExtensions struct {
 	protect      bool // the request asked for a credProtect level
 	hmacSecret   bool
 	minPINLength bool
+	largeBlob    bool
 }
 
 func (r *creation) parseExtensions(extensions params) error {
@@ -29,7 +30,10 @@ func (r *creation) parseExtensions(extensions params) error {
 	if r.hmacSecret, _, err = optional[bool](extensions, "hmac-secret"); err != nil {
 		return err
 	}
-	r.minPINLength, _, err = optional[bool](extensions, "minPinLength")
+	if r.minPINLength, _, err = optional[bool](extensions, "minPinLength"); err != nil {
+		return err
+	}
+	r.largeBlob, err = wantsBlobKey(extensions)
 	return err
 }
 

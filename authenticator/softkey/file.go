@@ -40,6 +40,7 @@ type fileContent struct {
 	MinPINRPs   []string         `json:"min_pin_length_rp_ids,omitempty"`
 	ForceChange bool             `json:"force_pin_change,omitempty"`
 	AlwaysUV    bool             `json:"always_uv,omitempty"`
+	LargeBlobs  []byte           `json:"large_blobs,omitempty"`
 	Credentials []fileCredential `json:"credentials"`
 }
 
@@ -61,6 +62,7 @@ type fileCredential struct {
 	PrivateKey   []byte `json:"private_key"` // PKCS #8
 	SecretUV     []byte `json:"hmac_secret_uv,omitempty"`
 	SecretNoUV   []byte `json:"hmac_secret_no_uv,omitempty"`
+	BlobKey      []byte `json:"large_blob_key,omitempty"`
 }
 
 // openFile locks path and reads it. A file that is not there yet is an empty key.
@@ -134,6 +136,12 @@ func parseState(data []byte) (state, error) {
 	s.uvRetries -= content.UVFailures
 	s.minPINLength = max(minPINLength, content.MinPIN)
 	s.minPINReaders, s.forcePINChange, s.alwaysUV = content.MinPINRPs, content.ForceChange, content.AlwaysUV
+	if len(content.LargeBlobs) > maxLargeBlobs {
+		return state{}, errors.New("softkey: the file's large blobs are damaged")
+	}
+	if len(content.LargeBlobs) > 0 {
+		s.blobs = content.LargeBlobs
+	}
 	for _, f := range content.Fingers {
 		s.fingers = append(s.fingers, finger(f))
 	}
@@ -145,13 +153,13 @@ func parseState(data []byte) (state, error) {
 		if err != nil {
 			return state{}, err
 		}
-		if len(c.ID) != credentialIDLength || c.RPID == "" || c.Protection < protectOptional || c.Protection > protectRequired || len(c.SecretUV) != len(c.SecretNoUV) {
+		if len(c.ID) != credentialIDLength || c.RPID == "" || c.Protection < protectOptional || c.Protection > protectRequired || len(c.SecretUV) != len(c.SecretNoUV) || len(c.BlobKey) != 0 && len(c.BlobKey) != 32 {
 			return state{}, errors.New("softkey: a credential in the file is damaged")
 		}
 		s.credentials = append(s.credentials, credential{
 			ID: c.ID, RPID: c.RPID, UserID: c.UserID, UserName: c.UserName, DisplayName: c.DisplayName,
 			Algorithm: c.Algorithm, Discoverable: c.Discoverable, Protection: c.Protection, Count: c.Count, signer: signer,
-			secretUV: c.SecretUV, secretNoUV: c.SecretNoUV,
+			secretUV: c.SecretUV, secretNoUV: c.SecretNoUV, blobKey: c.BlobKey,
 		})
 	}
 	return s, nil
@@ -163,7 +171,7 @@ func (f *file) save(s *state) error {
 	content := fileContent{
 		Warning: warning, Version: formatVersion, Credentials: []fileCredential{},
 		PINHash: s.pinHash, PINLength: s.pinLength, PINRetries: s.pinRetries, UVFailures: maxUVRetries - s.uvRetries,
-		MinPIN: s.minPINLength, MinPINRPs: s.minPINReaders, ForceChange: s.forcePINChange, AlwaysUV: s.alwaysUV,
+		MinPIN: s.minPINLength, MinPINRPs: s.minPINReaders, ForceChange: s.forcePINChange, AlwaysUV: s.alwaysUV, LargeBlobs: s.blobs,
 	}
 	for _, f := range s.fingers {
 		content.Fingers = append(content.Fingers, fileFinger(f))
@@ -176,7 +184,7 @@ func (f *file) save(s *state) error {
 		content.Credentials = append(content.Credentials, fileCredential{
 			ID: c.ID, RPID: c.RPID, UserID: c.UserID, UserName: c.UserName, DisplayName: c.DisplayName,
 			Algorithm: c.Algorithm, Discoverable: c.Discoverable, Protection: c.Protection, Count: c.Count, PrivateKey: der,
-			SecretUV: c.secretUV, SecretNoUV: c.secretNoUV,
+			SecretUV: c.secretUV, SecretNoUV: c.secretNoUV, BlobKey: c.blobKey,
 		})
 	}
 	data, err := json.MarshalIndent(content, "", "  ")

@@ -17,6 +17,7 @@ type pendingAssertions struct {
 	clientHash []byte
 	flags      byte
 	salts      *salts // nil: no hmac-secret was asked for
+	largeBlob  bool   // whether largeBlobKey was
 	since      time.Time
 }
 
@@ -49,6 +50,10 @@ func (k *Key) getAssertion(ctx context.Context, m params) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	largeBlob, err := wantsBlobKey(extensions)
+	if err != nil {
+		return nil, err
+	}
 	if err := k.begin(ctx, m, &c, ceremonyKeys{options: 5, proof: 6, protocol: 7}, permitGetAssertion); err != nil {
 		return nil, err
 	}
@@ -75,7 +80,7 @@ func (k *Key) getAssertion(ctx context.Context, m params) ([]byte, error) {
 	if listed {
 		found = found[:1]
 	}
-	p := &pendingAssertions{ids: found, rpID: c.rpID, clientHash: slices.Clone(c.clientHash), flags: flags, salts: salts}
+	p := &pendingAssertions{ids: found, rpID: c.rpID, clientHash: slices.Clone(c.clientHash), flags: flags, salts: salts, largeBlob: largeBlob}
 	return k.assert(p, len(found))
 }
 
@@ -158,8 +163,13 @@ func (k *Key) assert(p *pendingAssertions, total int) ([]byte, error) {
 	if total > 1 {
 		response[5] = total
 	}
+	if p.largeBlob && c.blobKey != nil {
+		response[7] = c.blobKey
+	}
 	if len(p.ids) > 1 {
-		k.next = &pendingAssertions{ids: p.ids[1:], rpID: p.rpID, clientHash: p.clientHash, flags: p.flags, salts: p.salts, since: k.opts.Now()}
+		rest := *p
+		rest.ids, rest.since = p.ids[1:], k.opts.Now()
+		k.next = &rest
 	}
 	return encode(nil, response), nil
 }

@@ -71,6 +71,7 @@ type volatile struct {
 	next       *pendingAssertions
 	listing    *listing    // what credentialManagement still has to tell
 	enrollment *enrollment // a finger that is being enrolled
+	blobWrite  *blobWrite  // a large-blob array that is being written
 }
 
 // New returns a key in memory.

@@ -32,6 +32,9 @@ func (k *Key) makeCredential(ctx context.Context, m params) ([]byte, error) {
 	if r.Discoverable, err = r.option("rk", false); err != nil {
 		return nil, err
 	}
+	if r.largeBlob && !r.Discoverable {
+		return nil, errInvalidOption // "If … the rk option is not true, return CTAP2_ERR_INVALID_OPTION" (§12.3)
+	}
 	if _, present := m[int64(10)]; present {
 		return nil, errInvalidParameter // no enterprise attestation
 	}
@@ -161,6 +164,9 @@ func (k *Key) create(r *creation) ([]byte, error) {
 	if r.hmacSecret {
 		c.credRandom()
 	}
+	if r.largeBlob {
+		c.newBlobKey()
+	}
 	outputs := k.outputs(r)
 
 	// A discoverable credential replaces the one of the same account (§6.1.2
@@ -195,5 +201,9 @@ func (k *Key) create(r *creation) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return encode(nil, map[any]any{1: format, 2: authData, 3: statement}), nil
+	response := map[any]any{1: format, 2: authData, 3: statement}
+	if c.blobKey != nil {
+		response[5] = c.blobKey
+	}
+	return encode(nil, response), nil
 }

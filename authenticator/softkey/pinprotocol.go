@@ -156,6 +156,7 @@ const (
 	permitGetAssertion         = 0x02
 	permitCredentialManagement = 0x04
 	permitBioEnrollment        = 0x08
+	permitLargeBlobWrite       = 0x10
 	permitConfig               = 0x20
 )
 
@@ -216,8 +217,12 @@ func (t *token) takePresence(now time.Time) bool {
 }
 
 // spend clears the permissions once the user has touched the key for them: "one
-// touch, one operation".
-func (p *pinProtocol) spend() { p.token.permissions, p.token.present = 0, false }
+// touch, one operation". It is clearPinUvAuthTokenPermissionsExceptLbw (§6.5.2.1): a
+// large blob is written after the sign-in that yields its key.
+func (p *pinProtocol) spend() {
+	p.token.permissions &= permitLargeBlobWrite
+	p.token.present = false
+}
 
 // authorizeCommand is authorize for a command other than the two ceremonies, whose
 // protocol and proof are the members first and first+1.

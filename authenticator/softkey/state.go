@@ -14,6 +14,7 @@ type state struct {
 	pinRetries  int
 	uvRetries   int
 	fingers     []finger
+	blobs       []byte // the serialized large-blob array
 
 	minPINLength   int
 	minPINReaders  []string // RP IDs that may read it, by the minPinLength extension
@@ -27,7 +28,7 @@ const (
 )
 
 func freshState() state {
-	return state{pinRetries: maxPINRetries, uvRetries: maxUVRetries, minPINLength: minPINLength}
+	return state{pinRetries: maxPINRetries, uvRetries: maxUVRetries, minPINLength: minPINLength, blobs: emptyLargeBlobs()}
 }
 
 // hashPIN leaves no copy of the PIN behind: SHA-256 keeps its input on the stack, and

@@ -10,6 +10,7 @@ const (
 	errInvalidCommand    status = 0x01
 	errInvalidParameter  status = 0x02
 	errInvalidLength     status = 0x03
+	errInvalidSequence   status = 0x04
 	errUnexpectedType    status = 0x11
 	errInvalidCBOR       status = 0x12
 	errMissingParameter  status = 0x14
@@ -17,6 +18,7 @@ const (
 	errUnsupportedAlg    status = 0x26
 	errOperationDenied   status = 0x27
 	errFingersFull       status = 0x17
+	errBlobsFull         status = 0x18
 	errKeyStoreFull      status = 0x28
 	errUnsupportedOption status = 0x2B
 	errInvalidOption     status = 0x2C
@@ -33,6 +35,7 @@ const (
 	errPINPolicy         status = 0x37
 	errRequestTooLarge   status = 0x39
 	errUVBlocked         status = 0x3C
+	errIntegrityFailure  status = 0x3D
 	errInvalidSubcommand status = 0x3E
 	errUVInvalid         status = 0x3F
 	errPermission        status = 0x40
