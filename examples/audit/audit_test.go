@@ -18,7 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/fido/audit/postgres"
 	"github.com/lakekey/lakekey/fido/audit/sqlite"
+	"github.com/lakekey/lakekey/internal/postgrestest"
 )
 
 var program = sync.OnceValues(func() (string, error) {
@@ -123,6 +125,24 @@ func TestVerify(t *testing.T) {
 		require.Contains(t, s.ok(t, "verify", "-log", log), "verified: 7 records")
 	}
 	require.Contains(t, s.ok(t, "verify", "-log", "audit.log", "-checkpoint", "3.checkpoint"), "verified: 7 records")
+}
+
+// A log that replicas share is read as any other.
+func TestPostgres(t *testing.T) {
+	address := postgrestest.URL(t)
+	db, err := postgres.Open(t.Context(), address)
+	require.NoError(t, err)
+	signer, key, _, err := audit.NewSigner("idp.example.com/audit")
+	require.NoError(t, err)
+	l, err := audit.OpenSQL(t.Context(), db, signer, audit.Options{})
+	require.NoError(t, err)
+	require.NoError(t, l.Append(t.Context(), audit.Event{Type: "credential.registered", Outcome: audit.OK, User: "ada@example.com", CredentialHash: "ada-1"}))
+	require.NoError(t, l.Close())
+	s := story{dir: t.TempDir(), key: key}
+	require.Contains(t, s.ok(t, "verify", "-log", address), "verified: 1 records")
+	require.Contains(t, s.ok(t, "prove", "-log", address, "-record", "1"), "index 0")
+	require.Contains(t, s.ok(t, "export", "-log", address, "-format", "jsonl"), "ada@example.com")
+	require.Regexp(t, `(?m)^  +1  keys not revoked$`, s.ok(t, "report", "-log", address))
 }
 
 func TestProve(t *testing.T) {

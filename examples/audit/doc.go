@@ -9,7 +9,7 @@
 // Each says first of all whether the log is what was written, and if it is not,
 // which record is not; nothing is proven, exported or reported from a log that is
 // not. The key is the one that idp prints when it starts. -log takes a file, or
-// the database that holds the log: sqlite:FILE.
+// the database that holds the log: sqlite:FILE or postgres://….
 //
 // prove -check and complete -check need no log: with them somebody who was given a
 // proof can see for himself.

@@ -33,7 +33,7 @@ usage:
   audit report   -log LOG -key KEY [-since T] [-as-of T] [-out DIR]
         the access review: who held which key, approvals, revocations, unused keys
 
-LOG is a file (the checkpoint beside it, in LOG.checkpoint, is used too) or a database: sqlite:FILE.
+LOG is a file (the checkpoint beside it, in LOG.checkpoint, is used too) or a database: sqlite:FILE or postgres://….
 T is a day, like 2026-03-31, which -until and -as-of include, or a time, like 2026-03-31T12:00:00Z, which they do not.
 audit COMMAND -h lists the flags of a command.
 
@@ -139,7 +139,7 @@ type options struct {
 }
 
 func (o *options) flags(fs *flag.FlagSet) {
-	fs.StringVar(&o.log, "log", "", "`LOG`: a file, or sqlite:FILE")
+	fs.StringVar(&o.log, "log", "", "`LOG`: a file, sqlite:FILE, or postgres://…")
 	fs.StringVar(&o.key, "key", "", "verifier `KEY` of the log, which the provider prints when it starts; quote it")
 	fs.Var(&o.checkpoints, "checkpoint", "`FILE` with a checkpoint that was kept elsewhere; may be repeated")
 }
@@ -150,7 +150,7 @@ func (o *options) complete() (err error) {
 	case o.key == "":
 		return errors.New("-key is missing: the provider prints it when it starts; keep it where the log is not")
 	case o.log == "" && o.check == "":
-		return errors.New("-log is missing: which file, or sqlite:FILE?")
+		return errors.New("-log is missing: which file, sqlite:FILE or postgres://…?")
 	}
 	if o.verifier, err = note.NewVerifier(o.key); err != nil {
 		return fmt.Errorf("-key: %v: it looks like NAME+HASH+KEY; quote it", err)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/fido/audit/postgres"
 	"github.com/lakekey/lakekey/fido/audit/sqlite"
 )
 
@@ -21,8 +22,15 @@ type source struct {
 
 // open opens what -log names, to read.
 func (o *options) open(ctx context.Context) (*source, error) {
-	scheme, rest, ok := strings.Cut(o.log, ":")
-	if !ok || scheme != "sqlite" {
+	if strings.HasPrefix(o.log, "postgres://") || strings.HasPrefix(o.log, "postgresql://") {
+		db, err := postgres.Open(ctx, o.log)
+		if err != nil {
+			return nil, fmt.Errorf("-log: %w", err)
+		}
+		return &source{db: db}, nil
+	}
+	rest, ok := strings.CutPrefix(o.log, "sqlite:")
+	if !ok {
 		return &source{file: o.log}, nil
 	}
 	// Opening a database would make one where there is none.
