@@ -1,0 +1,73 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lakekey/lakekey/oidc/issuer"
+)
+
+// AddSession implements [issuer.Store].
+func (s *Store) AddSession(ctx context.Context, se issuer.Session) error {
+	body, err := json.Marshal(se)
+	if err != nil {
+		return fmt.Errorf("postgres: encoding a session: %v", err)
+	}
+	return s.insert(ctx, "adding a session", `INSERT INTO issuer_sessions (id, user_handle, credential, code, body, expires) VALUES ($1, $2, $3, $4, $5, $6)`,
+		se.ID, se.UserHandle, se.CredentialID, se.Code[:], body, se.Expires.UnixNano())
+}
+
+// TakeCode implements [issuer.Store]. One statement decides who gets it; refresh is
+// NULL until then. Of those that wait for it to be decided, each looks again and
+// finds that it is not.
+func (s *Store) TakeCode(ctx context.Context, code, refresh issuer.Hash) (*issuer.Session, error) {
+	se, err := s.session(ctx, `UPDATE issuer_sessions SET refresh = $1 WHERE code = $2 AND refresh IS NULL RETURNING body, ended, reason`, refresh[:], code[:])
+	if !errors.Is(err, issuer.ErrNotFound) {
+		return se, err
+	}
+	if se, err = s.session(ctx, `SELECT body, ended, reason FROM issuer_sessions WHERE code = $1`, code[:]); err != nil {
+		return nil, err
+	}
+	return se, issuer.ErrTaken
+}
+
+// SessionByRefresh implements [issuer.Store].
+func (s *Store) SessionByRefresh(ctx context.Context, refresh issuer.Hash) (*issuer.Session, error) {
+	return s.session(ctx, `SELECT body, ended, reason FROM issuer_sessions WHERE refresh = $1`, refresh[:])
+}
+
+func (s *Store) session(ctx context.Context, statement string, args ...any) (*issuer.Session, error) {
+	var body []byte
+	var ended sql.NullInt64
+	var reason string
+	if err := s.db.QueryRowContext(ctx, statement, args...).Scan(&body, &ended, &reason); err != nil {
+		return nil, s.failed(ctx, "reading a session", err)
+	}
+	var se issuer.Session
+	if err := json.Unmarshal(body, &se); err != nil {
+		return nil, fmt.Errorf("postgres: decoding a session: %v", err)
+	}
+	se.EndReason = reason
+	if ended.Valid {
+		se.Ended = time.Unix(0, ended.Int64)
+	}
+	return &se, nil
+}
+
+// EndSession implements [issuer.Store].
+func (s *Store) EndSession(ctx context.Context, id, reason string, at time.Time) (bool, error) {
+	const what = "ending a session"
+	r, err := s.db.ExecContext(ctx, `UPDATE issuer_sessions SET ended = $1, reason = $2 WHERE id = $3 AND ended IS NULL`, at.UnixNano(), reason, id)
+	if err != nil {
+		return false, s.failed(ctx, what, err)
+	}
+	if n, err := r.RowsAffected(); err != nil || n == 1 {
+		return n == 1, s.failed(ctx, what, err)
+	}
+	err = s.db.QueryRowContext(ctx, `SELECT 1 FROM issuer_sessions WHERE id = $1`, id).Scan(new(int))
+	return false, s.failed(ctx, what, err)
+}
