@@ -51,18 +51,20 @@ type committed struct {
 	settled int    // entries that an earlier transaction had placed, as is known now
 }
 
-func (r *replica) open(ctx context.Context) error {
+// open returns the newest checkpoint.
+func (r *replica) open(ctx context.Context) ([]byte, error) {
 	empty, err := (&chain{}).checkpoint(r.signer.Name()).sign(r.signer)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var end signedChain
 	var tampered *TamperError
 	err = r.db.Update(ctx, func(tx Tx) error {
 		if _, err := tx.ExecContext(ctx, "INSERT INTO audit_head (one, turns, size, peaks, checkpoint) VALUES (1, 0, 0, $1, $2) ON CONFLICT DO NOTHING", []byte{}, empty); err != nil {
 			return failedSQL(ctx, "starting a log", err)
 		}
-		end, err := r.lock(ctx, tx)
-		if err == nil {
+		var err error
+		if end, err = r.lock(ctx, tx); err == nil {
 			var newest int64
 			err = tx.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM audit_records").Scan(&newest)
 			if err == nil {
@@ -74,11 +76,11 @@ func (r *replica) open(ctx context.Context) error {
 	})
 	switch {
 	case tampered != nil: // whatever the database makes of it
-		return tampered
+		return nil, tampered
 	case err != nil:
-		return failedSQL(ctx, "opening the log", err)
+		return nil, failedSQL(ctx, "opening the log", err)
 	}
-	return nil
+	return end.msg, nil
 }
 
 // lock waits until no other program writes the log, keeps others from it until

@@ -66,9 +66,11 @@ func OpenSQL(ctx context.Context, db Database, signer note.Signer, o Options) (*
 		return nil, err
 	}
 	l.shared = &replica{db: db, signer: signer}
-	if err := l.shared.open(ctx); err != nil {
+	newest, err := l.shared.open(ctx)
+	if err != nil {
 		return nil, err
 	}
+	l.send(newest) // whoever wrote it may not have come to it
 	return l, nil
 }
 
