@@ -46,14 +46,17 @@ func newAuthority(t testing.TB, name string, by *authority) *authority {
 }
 
 // leaf issues an attestation certificate that meets §8.2.1.
-func (a *authority) leaf(t testing.TB, aaguid [16]byte) *authority {
+func (a *authority) leaf(t testing.TB, aaguid [16]byte, more ...pkix.Extension) *authority {
 	value, err := asn1.Marshal(aaguid[:])
 	require.NoError(t, err)
 	return issue(t, &x509.Certificate{
 		Subject:         attestationSubject,
-		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 45724, 1, 1, 4}, Value: value}},
+		ExtraExtensions: append(more, pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 45724, 1, 1, 4}, Value: value}),
 	}, a)
 }
+
+// fipsExtension is what Yubico writes into certificates of its FIPS series.
+var fipsExtension = pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 41482, 12}, Value: []byte{2, 1, 4}}
 
 func packed(t testing.TB, leaf *authority, more ...*authority) func(authData, hash []byte) (string, any) {
 	return func(authData, hash []byte) (string, any) {
