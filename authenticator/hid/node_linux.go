@@ -74,6 +74,10 @@ func (n *node) prepare() error {
 	if info.Mode()&fs.ModeCharDevice == 0 {
 		return fmt.Errorf("hid: %s is not a device", n.path)
 	}
+	// Every key can be waited for; /dev/null, say, cannot.
+	if errors.Is(n.file.SetDeadline(time.Time{}), os.ErrNoDeadline) {
+		return fmt.Errorf("hid: %s is not a security key", n.path)
+	}
 	if n.raw, err = n.file.SyscallConn(); err != nil {
 		return fmt.Errorf("hid: %v", err)
 	}

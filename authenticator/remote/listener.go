@@ -102,6 +102,8 @@ func ownDirectory(dir string) error {
 		return fmt.Errorf("remote: %s is no directory", dir)
 	case !ownedBy(info, os.Geteuid()):
 		return fmt.Errorf("remote: the directory %s belongs to another user: give the socket one of its own", dir)
+	case info.Mode()&fs.ModeSticky != 0: // /tmp: to close it would be wrong
+		return fmt.Errorf("remote: the directory %s is everybody's: give the socket one of its own", dir)
 	case info.Mode().Perm()&0o077 != 0:
 		return fmt.Errorf("remote: the directory %s is open to other users (mode %04o): give the socket one of its own, or run: chmod 700 %s", dir, info.Mode().Perm(), dir)
 	}

@@ -31,15 +31,19 @@ func TestListenClosesTheSocketToOthers(t *testing.T) {
 func TestListenRefuses(t *testing.T) {
 	path := socketPath(t)
 	dir := filepath.Dir(path)
-	for _, mode := range []os.FileMode{0o750, 0o701, 0o755, 0o1777} {
+	for _, mode := range []os.FileMode{0o750, 0o701, 0o755, 0o777} {
 		require.NoError(t, os.Chmod(dir, mode))
 		_, err := remote.Listen(path)
 		require.ErrorContains(t, err, "chmod 700", "%o", mode)
 	}
+	require.NoError(t, os.Chmod(dir, 0o777|os.ModeSticky))
+	_, err := remote.Listen(path)
+	require.ErrorContains(t, err, "everybody's")
+	require.NotContains(t, err.Error(), "chmod", "nobody is told to close /tmp")
 	require.NoError(t, os.Chmod(dir, 0o700))
 
 	require.NoError(t, os.WriteFile(path, []byte("precious"), 0o600))
-	_, err := remote.Listen(path)
+	_, err = remote.Listen(path)
 	require.ErrorIs(t, err, remote.ErrInUse)
 	require.FileExists(t, path)
 	_, err = remote.Listen(filepath.Join(path, "key.sock"))

@@ -71,22 +71,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	c, ok := commands[name]
 	if !ok {
-		fmt.Fprintf(stderr, "audit: %q is no command: it must be verify, prove, complete, export or report; see audit -h\n", name)
-		return 2
+		return cli.Status(ctx, "audit", cli.Usagef("%q is no command: it must be verify, prove, complete, export or report", name), stderr)
 	}
 	o := &options{}
 	fs := flag.NewFlagSet("audit "+name, flag.ContinueOnError)
-	fs.SetOutput(stderr)
 	o.flags(fs)
 	c.flags(fs, o)
-	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return 0
-	} else if err != nil {
-		return 2
+	err := cli.Parse(fs, "Flags of audit "+name+":\n", args, stderr)
+	if err == nil && fs.NArg() > 0 {
+		err = cli.Usagef("%q is left over: each flag takes one value; quote what has spaces", fs.Arg(0))
 	}
-	if fs.NArg() > 0 {
-		fmt.Fprintf(stderr, "audit: %q is left over: each flag takes one value; quote what has spaces\n", fs.Arg(0))
-		return 2
+	if err != nil {
+		return cli.Status(ctx, "audit", err, stderr)
 	}
 	if err := o.complete(); err != nil {
 		fmt.Fprintln(stderr, "audit:", err)

@@ -94,15 +94,15 @@ func run(ctx context.Context, args []string, c console, stdout, stderr io.Writer
 func parse(args []string, stderr io.Writer) (config, error) {
 	var cfg config
 	flags := flag.NewFlagSet("key", flag.ContinueOnError)
-	flags.StringVar(&cfg.backend, "backend", "hid", "`hid` (pure Go, Linux) or libfido2 (needs a build with -tags libfido2)")
+	flags.StringVar(&cfg.backend, "backend", "hid", "`BACKEND` that reaches the key: hid (pure Go, Linux) or libfido2 (needs a build with -tags libfido2)")
 	flags.StringVar(&cfg.device, "device", "", "`PATH` of the key, such as /dev/hidraw0, or soft:FILE for a software key\n(default: the only key there is; to register and sign, the one that is touched)")
 	flags.Var(&cfg.rps, "rp", "`RPID` of the throw-away relying party (default localhost); for serve, one that may be asked for: may be repeated")
 	flags.StringVar(&cfg.name, "name", "", "`NAME` of an account or a finger")
-	flags.BoolVar(&cfg.resident, "resident", false, "store the credential on the key, so that it is found without its ID")
-	flags.StringVar(&cfg.credential, "credential", "", "`FILE` with what register printed")
-	flags.StringVar(&cfg.socket, "socket", "", "`PATH` of the socket to serve on, in a directory that nobody else may enter")
-	flags.BoolVar(&cfg.allowCreate, "allow-create", false, "let remote programs register the key, too")
-	flags.BoolVar(&cfg.noQuestion, "no-question", false, "say who asks and leave the yes to the touch, instead of asking for it")
+	flags.BoolVar(&cfg.resident, "resident", false, "with register, store the credential on the key, so that it is found without its ID")
+	flags.StringVar(&cfg.credential, "credential", "", "with sign, the `FILE` with what register printed")
+	flags.StringVar(&cfg.socket, "socket", "", "with serve, the `PATH` of the socket, in a directory that nobody else may enter")
+	flags.BoolVar(&cfg.allowCreate, "allow-create", false, "with serve, let remote programs register the key, too")
+	flags.BoolVar(&cfg.noQuestion, "no-question", false, "with serve, say who asks and leave the yes to the touch, instead of asking for it")
 	for _, word := range []*string{&cfg.command, &cfg.action, &cfg.id} {
 		if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 			*word, args = args[0], args[1:]

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lakekey/lakekey/authenticator/remote"
+	"github.com/lakekey/lakekey/examples/internal/cli"
 )
 
 // serve lets programs elsewhere use the key, over a socket that ssh forwards.
@@ -25,7 +26,7 @@ func (p *program) serve(ctx context.Context) error {
 		Logger: slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
-		return fmt.Errorf("-rp: %w", err)
+		return cli.Usagef("-rp: %v", err)
 	}
 	path, err := filepath.Abs(p.socket)
 	if err != nil {

@@ -33,13 +33,13 @@ type settings struct {
 }
 
 func (s *settings) register(fs *flag.FlagSet) {
-	fs.StringVar(&s.issuer, "issuer", "", "the identity provider, such as http://localhost:8080")
-	fs.Var(&s.hosts, "host", "a Databricks workspace, such as https://dbc-….cloud.databricks.com; may be repeated: one touch serves them all")
-	fs.StringVar(&s.audience, "audience", "", "the audience of the federation policy; required where the host is neither under a Databricks domain nor on\nthis machine (default: the account id, which the host tells)")
-	fs.StringVar(&s.scopes, "scopes", defaultScopes, "what the tokens may be used for; ask for little")
-	fs.StringVar(&s.listen, "listen", "127.0.0.1:0", "where to serve the metadata service; port 0 chooses a free one")
+	fs.StringVar(&s.issuer, "issuer", "", "`URL` of the identity provider, such as http://localhost:8080")
+	fs.Var(&s.hosts, "host", "`URL` of a Databricks workspace, such as https://dbc-….cloud.databricks.com; may be repeated: one touch serves them all")
+	fs.StringVar(&s.audience, "audience", "", "the audience `AUD` of the federation policy; required where the host is neither under a Databricks domain nor on\nthis machine (default: the account id, which the host tells)")
+	fs.StringVar(&s.scopes, "scopes", defaultScopes, "the `SCOPES` that the tokens may be used for, with spaces in between; ask for little")
+	fs.StringVar(&s.listen, "listen", "127.0.0.1:0", "`ADDR` to serve the metadata service on, on this machine; port 0 chooses a free one")
 	s.key.Register(fs, "")
-	fs.StringVar(&s.client, "client", defaultClient, "the client id that the provider knows this program by")
+	fs.StringVar(&s.client, "client", defaultClient, "the client `ID` that the provider knows this program by")
 }
 
 func (s *settings) check() error {

@@ -19,7 +19,7 @@ import (
 const usage = `keyagent signs in once with a security key and then gives Databricks tools on this
 machine short-lived tokens.
 
-usage:
+Usage:
   keyagent -issuer URL -host URL [-host URL ...] -key KEY [flags]
         sign in, print export lines, serve until interrupted
   keyagent exec -issuer URL -host URL -key KEY [flags] -- COMMAND [ARG ...]
@@ -27,6 +27,7 @@ usage:
   keyagent enroll -invite LINK -key KEY
         register a key through a link that the provider's admin sent
 
+Flags:
 `
 
 func main() { os.Exit(cli.Run(run)) }

@@ -146,8 +146,10 @@ func (r *result) use(ctx context.Context, s settings, w *world, session *oidc.Se
 // cast says who plays which part.
 func (s *settings) cast() string {
 	switch {
-	case s.issuer == "":
+	case s.issuer == "" && s.key.Key == "":
 		return "On this machine, a software key\n(touched for you), an identity provider and a stand-in for a workspace play their parts."
+	case s.issuer == "":
+		return "Your key and, on this\nmachine, an identity provider and a stand-in for a workspace play their parts."
 	case s.host == "":
 		return "Your provider at " + s.issuer + "\nand, on this machine, a stand-in for a workspace play their parts."
 	default:

@@ -15,10 +15,11 @@ import (
 
 const usage = `quickstart takes one touch to a working Databricks session, all on this machine.
 
-usage:
+Usage:
   quickstart [-json] [-key KEY] [-scopes "A B"]
   quickstart -issuer URL -invite LINK [-host URL] [-key KEY]     with running parts
 
+Flags:
 `
 
 // settings are the flags.
@@ -36,10 +37,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	fs.BoolVar(&s.json, "json", false, "print one JSON object instead of the account in words")
 	s.key.Register(fs, "\n(default: a software key that is gone afterwards)")
-	fs.StringVar(&s.issuer, "issuer", "", "a running identity provider (default: one of its own); needs -invite")
-	fs.StringVar(&s.invite, "invite", "", "an enrolment link of that provider, from idp invite")
-	fs.StringVar(&s.host, "host", "", "a running workspace that trusts the provider (default: a strict stand-in of its own); needs -issuer")
-	fs.StringVar(&s.scopes, "scopes", "clusters:read", "what the Databricks token may be used for")
+	fs.StringVar(&s.issuer, "issuer", "", "`URL` of a running identity provider (default: one of its own); needs -invite")
+	fs.StringVar(&s.invite, "invite", "", "an enrolment `LINK` of that provider, from idp invite")
+	fs.StringVar(&s.host, "host", "", "`URL` of a running workspace that trusts the provider (default: a strict stand-in of its own); needs -issuer")
+	fs.StringVar(&s.scopes, "scopes", "clusters:read", "the `SCOPES` that the Databricks token may be used for, with spaces in between")
 	err := cli.Parse(fs, usage, args, stderr)
 	if err == nil {
 		err = s.check(fs.Args())

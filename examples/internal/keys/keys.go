@@ -101,7 +101,7 @@ func (s Spec) plugged() (*Key, error) {
 	var o hid.Options
 	if s.Device != "" {
 		if _, err := os.Stat(s.Device); err != nil {
-			return nil, fmt.Errorf("-device: %v; key list shows the keys that are plugged in", err)
+			return nil, fmt.Errorf("-device %s: %v; key list shows the keys that are plugged in", s.Device, errors.Unwrap(err))
 		}
 		o.Paths = []string{s.Device}
 	}
