@@ -19,8 +19,8 @@ func TestProgramsSayWhatIsWrong(t *testing.T) {
 	}{
 		{"idp", "", "-db is missing"},
 		{"idp", "-db memory:", "-audit is missing"},
-		{"idp", "-db mysql:x -audit a.log -listen 127.0.0.1:0", "must be memory: or sqlite:FILE"},
-		{"idp", "-db sqlite: -audit a.log -listen 127.0.0.1:0", "must be memory: or sqlite:FILE"},
+		{"idp", "-db mysql:x -audit a.log -listen 127.0.0.1:0", "must be memory:, sqlite:FILE or postgres://"},
+		{"idp", "-db sqlite: -audit a.log -listen 127.0.0.1:0", "must be memory:, sqlite:FILE or postgres://"},
 		{"idp", "-db memory: -audit a.log -listen 127.0.0.1:0 -url http://idp.example.com", "https"},
 		{"idp", "-db memory: -audit a.log -listen nonsense", "-listen"},
 		{"idp", "-db sqlite:no/such/folder/keys.db -audit a.log -listen 127.0.0.1:0", "no/such/folder"},

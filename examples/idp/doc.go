@@ -6,6 +6,9 @@
 // -policy FILE says which keys are accepted, from whom (policy.yaml here shows
 // how), and -metadata FILE keeps what the FIDO Alliance knows about key models.
 //
+// With -db postgres://USER@HOST/DATABASE any number of them, each with an -audit
+// FILE of its own, are one provider behind one -url: any serves any step.
+//
 // The first serves discovery, sign-in, tokens and enrolment until it is
 // interrupted. The second prints a one-time link with which a person registers a
 // key; it works while the first is running.

@@ -41,7 +41,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := flag.NewFlagSet("idp", flag.ContinueOnError)
 	listen := fs.String("listen", "127.0.0.1:8080", "address to listen on; port 0 chooses a free one")
 	address := fs.String("url", "", "the issuer, as clients reach it: https://HOST behind a proxy, or http://localhost:PORT on one machine (default: the latter, with the port of -listen)")
-	db := fs.String("db", "", "where keys and sessions are kept: sqlite:FILE, or memory: to try things out")
+	db := fs.String("db", "", "where keys and sessions are kept: sqlite:FILE, postgres://USER@HOST/DATABASE for several replicas (with the password in PGPASSWORD), or memory: to try things out")
 	log := fs.String("audit", "", "file of the audit log; its signing key is kept in FILE.key")
 	policy := fs.String("policy", "", "file that says which keys are accepted, from whom; see examples/idp/policy.yaml (default: any key that verifies its user)")
 	metadata := fs.String("metadata", "", "file that keeps what the FIDO Alliance knows about key models, which rules about models need; fetched when it is due")
@@ -117,7 +117,7 @@ func serveUntilDone(ctx context.Context, ln net.Listener, h http.Handler) error 
 
 func invite(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := flag.NewFlagSet("idp invite", flag.ContinueOnError)
-	db := fs.String("db", "", "the -db of the running provider: sqlite:FILE")
+	db := fs.String("db", "", "the -db of the running provider: sqlite:FILE or postgres://…")
 	user := fs.String("user", "", "the person's e-mail address, which is their Databricks user name")
 	if err := cli.Parse(fs, usage, args, stderr); err != nil {
 		return err

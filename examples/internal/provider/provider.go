@@ -21,7 +21,7 @@ const ClientID = "lakekey"
 // Config says what to open.
 type Config struct {
 	URL   string // the issuer; its host is the RP ID
-	DB    string // memory: or sqlite:FILE
+	DB    string // memory:, sqlite:FILE or postgres://…
 	Audit string // the file of the audit log; empty: in memory
 	// Audiences that tokens may be for. Empty: any, and each relying party
 	// must then look at azp too.
