@@ -8,7 +8,8 @@
 // after it. [VerifyFile] and [VerifySQL] tell an auditor whether a log is what was
 // written, and if it is not, which record. [OpenSigner] keeps the key that signs.
 //
-// [EventTypes] is the catalogue of what lakekey records. [ProveRecord] shows one
+// [EventTypes] is the catalogue of what lakekey records. [Log.Search] finds records
+// for a page. [ProveRecord] shows one
 // record to somebody who must not see the others, [ProveGrowth] that what stands
 // between two checkpoints is whole. Package export writes records for a SIEM,
 // package review makes the access review of them, and package offhost brings

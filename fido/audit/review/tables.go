@@ -81,11 +81,10 @@ func (v *Review) ended() *Table {
 		if k.lost {
 			why = strings.TrimSuffix("reported lost: "+why, ": ")
 		}
-		revoked, latency := at(k.ended.at), text("")
+		revoked, latency := at(k.ended.at), Cell{}
 		switch {
 		case !k.asked.ok():
-			asked = text("at once")
-			latency = text("0.0")
+			asked, latency = text("at once"), text("0.0")
 		case !k.ended.ok():
 			revoked = flagged("not yet")
 			latency = flagged(hours(v.moment().Sub(k.asked.at)) + " so far")
