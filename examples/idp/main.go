@@ -21,7 +21,8 @@ const usage = `idp is an OpenID provider whose only credential is a FIDO2 key.
 usage:
   idp -db DB -audit FILE [-listen ADDR] [-url URL] [-audience AUD ...]
       [-policy FILE] [-metadata FILE]
-  idp invite -db DB -user EMAIL     prints a one-time enrolment link
+  idp invite -db DB -user EMAIL [-group GROUP ...]
+                                    prints a one-time enrolment link
 
 `
 
@@ -119,6 +120,8 @@ func invite(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	fs := flag.NewFlagSet("idp invite", flag.ContinueOnError)
 	db := fs.String("db", "", "the -db of the running provider: sqlite:FILE or postgres://…")
 	user := fs.String("user", "", "the person's e-mail address, which is their Databricks user name")
+	var groups cli.List
+	fs.Var(&groups, "group", "a group that the person is in, such as admins, who look after other people's keys on the provider's page; may be repeated (default: those that they are in already)")
 	if err := cli.Parse(fs, usage, args, stderr); err != nil {
 		return err
 	}
@@ -130,11 +133,11 @@ func invite(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	case *user == "":
 		return cli.Usagef("-user is missing: whom do you invite? For instance -user ada@example.com")
 	}
-	link, err := provider.Invite(ctx, *db, *user)
+	link, err := provider.Invite(ctx, *db, *user, groups...)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(stdout, link.Reveal())
-	fmt.Fprintf(stderr, "idp: %s can register one key with this link within %v:\n  keyagent enroll -invite 'LINK' -key usb\n", *user, provider.InviteLifetime)
+	fmt.Fprintf(stderr, "idp: %s can register one key with this link within %v, in a browser or with\n  keyagent enroll -invite 'LINK' -key usb\n", *user, provider.InviteLifetime)
 	return nil
 }

@@ -43,6 +43,7 @@ var home = []struct {
 	{"modernc.org/", []string{"internal/sqlitedb"}, "one place opens SQLite, so that journal mode, locking and durability are decided once"},
 	{"github.com/jackc/pgx/v5", []string{"internal/postgresdb"}, "one place opens PostgreSQL, so that TLS, time limits and what errors say are decided once"},
 	{"github.com/jackc/pgx/v5/", []string{"internal/postgresdb"}, "one place opens PostgreSQL, so that TLS, time limits and what errors say are decided once"},
+	{"github.com/chromedp/", []string{"internal/browser"}, "one harness drives the browser, and only tests import it"},
 	{"github.com/golang-jwt/jwt/v5", []string{"databricks/databrickstest"}, "a second JWT implementation judges the tokens that the first one signed"},
 	{"github.com/go-jose/go-jose/v4/", []string{"oidc/issuer", "oidc", "oidc/oidctest"}, "one place signs, one place verifies"},
 	{"github.com/go-jose/go-jose/v4", []string{"oidc/issuer", "oidc", "oidc/oidctest"}, "one place signs, one place verifies"},

@@ -16,15 +16,16 @@ import (
 // InviteLifetime is how long an enrolment link can be used.
 const InviteLifetime = 24 * time.Hour
 
-// Invite returns a link with which the person may register one key.
-func (p *Provider) Invite(ctx context.Context, user string) (secret.Value, error) {
-	return invite(ctx, p.rp, p.url, user)
+// Invite returns a link with which the person may register one key. They will be
+// in the groups, or stay in those they are in if there are none.
+func (p *Provider) Invite(ctx context.Context, user string, groups ...string) (secret.Value, error) {
+	return invite(ctx, p.rp, p.url, user, groups)
 }
 
 // Invite does the same from outside a provider that is running on dsn. It cannot
 // write to that provider's audit log, which one program writes at a time: the
 // record of the invitation is the one of its use.
-func Invite(ctx context.Context, dsn, user string) (_ secret.Value, err error) {
+func Invite(ctx context.Context, dsn, user string, groups ...string) (_ secret.Value, err error) {
 	if file, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
 		// Opening would make it.
 		if _, err := os.Stat(file); err != nil {
@@ -50,13 +51,13 @@ func Invite(ctx context.Context, dsn, user string) (_ secret.Value, err error) {
 	if err != nil {
 		return secret.Value{}, err
 	}
-	return invite(ctx, rp, address, user)
+	return invite(ctx, rp, address, user, groups)
 }
 
 // invite puts the secret behind a #, so that a browser does not send it and no
 // server logs it.
-func invite(ctx context.Context, rp *fido.RelyingParty, address, user string) (secret.Value, error) {
-	token, err := rp.Invite(ctx, user, InviteLifetime)
+func invite(ctx context.Context, rp *fido.RelyingParty, address, user string, groups []string) (secret.Value, error) {
+	token, err := rp.InviteFor(ctx, fido.InviteRequest{UserName: user, TTL: InviteLifetime, Groups: groups, Act: fido.Act{By: "idp invite"}})
 	if err != nil {
 		return secret.Value{}, err
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/fido/audit"
-	"github.com/lakekey/lakekey/fido/web"
 	"github.com/lakekey/lakekey/oidc/issuer"
 )
 
@@ -89,13 +88,17 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 	if err != nil {
 		return nil, err
 	}
-	enrolment := web.NewEnrollment(p.rp)
+	pages, err := openPages(u, p.rp, p.log, p.VerifierKey, cfg.Logger)
+	if err != nil {
+		return nil, err
+	}
 	if err = p.db.keepURL(ctx, cfg.URL); err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/enroll", enrolment)
-	mux.Handle("/enroll/", enrolment)
+	for _, pattern := range pages.Patterns() {
+		mux.Handle(pattern, pages)
+	}
 	mux.Handle("/", idp)
 	p.Handler = only(u.Host, mux)
 	return p, nil

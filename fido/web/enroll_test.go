@@ -3,9 +3,7 @@ package web_test
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +13,6 @@ import (
 	"github.com/lakekey/lakekey/authenticator"
 	"github.com/lakekey/lakekey/authenticator/softkey"
 	"github.com/lakekey/lakekey/fido"
-	"github.com/lakekey/lakekey/fido/web"
 )
 
 // pinUI types a PIN and has nothing else to say.
@@ -29,24 +26,7 @@ func (u pinUI) PIN(context.Context, authenticator.PINPrompt) ([]byte, error) {
 func (pinUI) ChooseAccount(context.Context, string, []authenticator.User) (int, error) { return 0, nil }
 func (pinUI) Insert(context.Context) error                                             { return authenticator.ErrNoDevice }
 
-type site struct {
-	url string
-	rp  *fido.RelyingParty
-}
-
-func newSite(t *testing.T) site {
-	t.Helper()
-	var handler http.Handler
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
-	t.Cleanup(server.Close)
-	url := strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
-	rp, err := fido.New(fido.Config{ID: "localhost", Origins: []string{url}, InsecureNoAudit: true}, fido.NewMemoryStore())
-	require.NoError(t, err)
-	handler = web.NewEnrollment(rp)
-	return site{url, rp}
-}
-
-func (s site) post(t *testing.T, path, body string, headers ...string) (int, map[string]any) {
+func (s *site) post(t *testing.T, path, body string, headers ...string) (int, map[string]any) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+path, strings.NewReader(body))
 	require.NoError(t, err)
@@ -71,7 +51,7 @@ func quote(t *testing.T, v any) string {
 }
 
 func TestEnrollment(t *testing.T) {
-	s := newSite(t)
+	s := newSite(t, options{})
 	key, err := softkey.New(softkey.Options{PIN: []byte("123456")})
 	require.NoError(t, err)
 	client := authenticator.NewClient(authenticator.Devices(authenticator.NewCTAP2(key, authenticator.Descriptor{})), authenticator.Options{UI: pinUI{"123456"}})
@@ -81,7 +61,7 @@ func TestEnrollment(t *testing.T) {
 	status, begun := s.post(t, "/enroll/options", quote(t, map[string]any{"invite": invite.Reveal()}))
 	require.Equal(t, 200, status, "%v", begun)
 	require.Equal(t, "ana@example.com", begun["user"])
-	require.Equal(t, map[string]any{"id": "localhost", "name": "localhost"}, begun["rp"])
+	require.Equal(t, map[string]any{"id": "localhost", "name": "Acme data platform"}, begun["rp"])
 	response, err := client.Create(t.Context(), s.url, []byte(quote(t, begun["options"])))
 	require.NoError(t, err)
 	finish := quote(t, map[string]any{"ceremony": begun["ceremony"], "response": json.RawMessage(response)})
@@ -111,7 +91,7 @@ func TestEnrollment(t *testing.T) {
 }
 
 func TestRefusalsSayWhatToDo(t *testing.T) {
-	s := newSite(t)
+	s := newSite(t, options{})
 	invite, err := s.rp.Invite(t.Context(), "ana@example.com", time.Hour)
 	require.NoError(t, err)
 	good := quote(t, map[string]any{"invite": invite.Reveal()})
@@ -147,19 +127,4 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 	}
 	status, answer := s.post(t, "/enroll/options", good)
 	require.Equal(t, 200, status, "none of that used the invitation up: %v", answer)
-}
-
-func TestPage(t *testing.T) {
-	s := newSite(t)
-	res, err := http.Get(s.url + "/enroll")
-	require.NoError(t, err)
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	require.Equal(t, 200, res.StatusCode)
-	require.Equal(t, "text/html; charset=utf-8", res.Header.Get("Content-Type"))
-	require.Contains(t, string(body), "keyagent enroll -invite")
-	require.Contains(t, res.Header.Get("Content-Security-Policy"), "default-src 'none'")
-	require.Equal(t, "no-referrer", res.Header.Get("Referrer-Policy"))
-	require.NotContains(t, string(body), "<script")
 }
