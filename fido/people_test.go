@@ -366,3 +366,25 @@ func TestDiscoverableAndNamed(t *testing.T) {
 	require.Equal(t, credential.Name, mustCredential(t, h, key.id).Name)
 	require.Contains(t, recorded(t, h.log, "credential.registered")[0], `"user_agent":"browser"`)
 }
+
+// A passkey made while the person signs in by other means needs no touch; any
+// other registration does, and so does every sign-in.
+func TestConditionalRegistration(t *testing.T) {
+	h := newHouse(t, fido.NewMemoryStore(), func(c *fido.Config) { c.UserVerification = "preferred" })
+	untouched := func(d *draft) { d.flags &^= up | uv }
+	for conditional, want := range map[bool]bool{true: true, false: false} {
+		key := newForge(t, fido.EdDSA)
+		invite, err := h.Invite(t.Context(), ana, time.Hour)
+		require.NoError(t, err)
+		c, err := h.BeginRegistration(t.Context(), fido.RegistrationRequest{Invite: invite, Conditional: conditional})
+		require.NoError(t, err)
+		_, err = h.FinishRegistration(t.Context(), c.ID, key.register(t, c.Options, untouched))
+		if !want {
+			failsCheck(t, err, "user presence")
+			continue
+		}
+		require.NoError(t, err)
+		_, err = signIn(t, h.RelyingParty, ana, key, untouched)
+		failsCheck(t, err, "user presence")
+	}
+}
