@@ -141,7 +141,7 @@ func (p *RelyingParty) find(t *trust, c Credential, owner *User, o ReevaluateOpt
 		next.Evidence = t.again(&c, c.Evidence)
 		next.Evidence.UserVerified, next.Evidence.BackupEligible = c.UserVerified, next.Evidence.BackupEligible || c.BackupEligible
 	} // else another replica has looked with newer metadata
-	e := audit.Event{Type: "metadata.reevaluated", Outcome: audit.OK, User: owner.Name, Actor: o.By, CredentialHash: audit.HashID(c.ID), CredentialName: c.Name}
+	e := audit.Event{Type: "metadata.reevaluated", User: owner.Name, Actor: o.By, CredentialHash: audit.HashID(c.ID), CredentialName: c.Name}
 	f.Decision = p.decide(owner, next.Evidence, &e)
 	if f.Decision.Allowed {
 		return f, e
