@@ -48,6 +48,8 @@ func rows() []row {
 		{"PIN wrong, then right", clientWrongPIN},
 		{"PIN wrong twice in the same way", clientStubbornPIN},
 		{"PIN wrong until the key wants to be plugged in anew", clientBlockedPIN},
+		{"PIN wrong eight times", clientEightPINs},
+		{"a key that is full", clientFullKey},
 		{"PIN needed and nobody to ask", clientPINless},
 		{"PIN that the person does not tell", clientMutePerson},
 		{"user verification discouraged", clientDiscouraged},

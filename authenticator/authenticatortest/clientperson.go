@@ -3,6 +3,7 @@ package authenticatortest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -79,6 +80,43 @@ func clientBlockedPIN(t *trial, b *clientBench) {
 	check(t, len(who.asked) == 3, "asked for a PIN that the key does not take: %d questions", len(who.asked))
 	must(t, key.PowerCycle())
 	get(t, c, made, verified)
+}
+
+// clientEightPINs: "if the retries counter is 0, return CTAP2_ERR_PIN_BLOCKED" (CTAP 2.1
+// §6.5.5.7.2), and only a reset helps.
+func clientEightPINs(t *trial, b *clientBench) {
+	who := typing("000001", "000002", "000003")
+	c, key, made := b.withPIN(t, who)
+	for _, retries := range []int{5, 2} {
+		refused := refusedPIN(t, c, made)
+		check(t, refused == authenticator.PINError{Retries: retries, PowerCycleNeeded: true, Status: 0x34}, "error %+v", refused)
+		must(t, key.PowerCycle())
+		who.types("000004", "000005", "000006")
+	}
+	// The last try is the person's own decision: nobody is led into it by a prompt.
+	refused := refusedPIN(t, c, made)
+	check(t, refused == authenticator.PINError{Retries: 1, Status: 0x31}, "error %+v", refused)
+	refused = refusedPIN(t, c, made)
+	check(t, refused == authenticator.PINError{Status: 0x32}, "error %+v", refused)
+	who.types("123456")
+	refused = refusedPIN(t, c, made)
+	check(t, refused == authenticator.PINError{Status: 0x32}, "the right PIN: error %+v", refused)
+}
+
+// clientFullKey: the key says that it is full, and goes on serving what it has.
+func clientFullKey(t *trial, b *clientBench) {
+	c, _ := b.client(t, typing(), softkey.Options{})
+	resident := set("authenticatorSelection.residentKey", "required")
+	first := create(t, c, "user0", resident)
+	var err error
+	var text []byte
+	for n := 1; err == nil && n < 1000; n++ {
+		text, err = c.Create(background(t), pageOrigin, createOptions(t, fmt.Sprintf("user%d", n), resident))
+	}
+	check(t, text == nil, "a response beside an error")
+	var status authenticator.Status
+	check(t, errors.As(err, &status) && status == 0x28, "error %v, want CTAP2_ERR_KEY_STORE_FULL", err)
+	get(t, c, first)
 }
 
 func clientPINless(t *trial, b *clientBench) {

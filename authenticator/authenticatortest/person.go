@@ -87,8 +87,10 @@ func (p *person) ChooseAccount(_ context.Context, _ string, accounts []authentic
 func (p *person) Insert(context.Context) error { return authenticator.ErrNoDevice }
 
 // types adds a PIN to those that will be typed.
-func (p *person) types(pin string) {
+func (p *person) types(pins ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pins = append(p.pins, []byte(pin))
+	for _, pin := range pins {
+		p.pins = append(p.pins, []byte(pin))
+	}
 }

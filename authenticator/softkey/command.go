@@ -20,6 +20,11 @@ const (
 	cmdSelection        = 0x0B
 	cmdLargeBlobs       = 0x0C
 	cmdConfig           = 0x0D
+
+	// What the commands were called before CTAP 2.1, with the same content: libfido2
+	// asks for them to this day.
+	cmdBioEnrollmentPreview = 0x40
+	cmdCredentialsPreview   = 0x41
 )
 
 const (
@@ -95,6 +100,9 @@ func (k *Key) dispatch(ctx context.Context, msg []byte) ([]byte, error) {
 		cmdCredentials:    k.credentialManagement,
 		cmdLargeBlobs:     k.largeBlobs,
 		cmdConfig:         k.config,
+
+		cmdBioEnrollmentPreview: k.bioEnrollment,
+		cmdCredentialsPreview:   k.credentialManagement,
 	}
 	handler, known := handlers[command]
 	if !known {
@@ -159,7 +167,7 @@ func (k *Key) info() []byte {
 	}
 	options := map[any]any{
 		"rk": true, "up": true, "plat": false, "clientPin": k.pinHash != nil, "pinUvAuthToken": true,
-		"credMgmt": true, "largeBlobs": true, "authnrCfg": true, "setMinPINLength": true, "alwaysUv": k.alwaysUV,
+		"credMgmt": true, "credentialMgmtPreview": true, "largeBlobs": true, "authnrCfg": true, "setMinPINLength": true, "alwaysUv": k.alwaysUV,
 		"makeCredUvNotRqd": !k.opts.UVForAll && !k.alwaysUV, // "MUST be false" with alwaysUv
 	}
 	info := map[any]any{
@@ -182,6 +190,7 @@ func (k *Key) info() []byte {
 	}
 	if k.opts.Verify != nil {
 		options["uv"], options["bioEnroll"] = len(k.fingers) > 0, len(k.fingers) > 0
+		options["userVerificationMgmtPreview"] = len(k.fingers) > 0
 		info[0x11] = maxUVTries
 		info[0x12] = 0x02 // USER_VERIFY_FINGERPRINT_INTERNAL of the FIDO registry
 	}

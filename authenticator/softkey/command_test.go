@@ -91,7 +91,7 @@ func TestGetInfo(t *testing.T) {
 	require.Equal(t, append([]byte{1, 2, 3}, make([]byte, 13)...), info[3])
 	require.Equal(t, map[any]any{
 		"rk": true, "up": true, "plat": false, "clientPin": true, "pinUvAuthToken": true, "makeCredUvNotRqd": true,
-		"credMgmt": true, "largeBlobs": true, "authnrCfg": true, "setMinPINLength": true, "alwaysUv": false,
+		"credMgmt": true, "credentialMgmtPreview": true, "largeBlobs": true, "authnrCfg": true, "setMinPINLength": true, "alwaysUv": false,
 	}, info[4])
 	require.Equal(t, []any{uint64(2), uint64(1)}, info[6])
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -103,6 +104,30 @@ func TestFIDO2Token(t *testing.T) {
 	require.Error(t, err)
 	require.Contains(t, out, "FIDO_ERR_PIN_INVALID")
 	require.Contains(t, run(t, "", token, "-I", path), "pin retries: 7")
+}
+
+// libfido2 lists, renames and deletes what the key keeps, and knows its fingers.
+func TestFIDO2TokenManages(t *testing.T) {
+	token := tool(t, "fido2-token", "fido2-tools")
+	keygen := tool(t, "ssh-keygen", "openssh-client")
+	touched := func(ctx context.Context) error { return ctx.Err() }
+	_, path := plugPTY(t, softkey.Options{PIN: []byte("1234"), Fingers: []string{"thumb"}, Verify: touched})
+	dir := t.TempDir()
+	ask := filepath.Join(dir, "ask")
+	require.NoError(t, os.WriteFile(ask, []byte("#!/bin/sh\necho 1234\n"), 0o700))
+	make := inNewSession(t, keygen, "-q", "-t", "ecdsa-sk", "-N", "", "-O", "resident", "-O", "device="+path, "-f", filepath.Join(dir, "id"))
+	make.Env = append(os.Environ(), "SSH_ASKPASS="+ask, "SSH_ASKPASS_REQUIRE=force")
+	made, err := make.CombinedOutput()
+	require.NoError(t, err, "%s", made)
+	require.Contains(t, run(t, "1234\n", token, "-L", "-r", path), "ssh:")
+	listed := run(t, "1234\n", token, "-L", "-k", "ssh:", path)
+	require.Contains(t, listed, "openssh")
+	require.Contains(t, run(t, "1234\n", token, "-L", "-e", path), "thumb")
+	id := regexp.MustCompile(`[A-Za-z0-9+/]{20,}={0,2}`).FindString(listed)
+	require.NotEmpty(t, id, listed)
+	run(t, "1234\n", token, "-D", "-i", id, path)
+	out, _ := command(t, "1234\n", token, "-L", "-r", path)
+	require.NotContains(t, out, "ssh:")
 }
 
 // A credential is made and used by libfido2, which verifies both itself.
