@@ -88,7 +88,7 @@ func TestRegistrationSteps(t *testing.T) {
 		}
 	}
 	steps := []step{
-		{name: "Let options be a new CredentialCreationOptions structure", cannotFail: "the relying party makes it; what is in it is tested in TestConfigShowsInOptions"},
+		{name: "Let options be a new CredentialCreationOptions structure", cannotFail: "the relying party makes it; what is in it is tested in TestOptionsSayWhatIsConfigured"},
 		{name: "Call navigator.credentials.create() and pass options as the argument", cannotFail: "the client does; a promise that it rejects never arrives here"},
 		{name: "If response is not an instance of AuthenticatorAttestationResponse, abort", check: "response", bad: func(d *draft) {
 			d.outer = map[string]any{"response": map[string]any{"clientDataJSON": b64(d.clientDataJSON()), "authenticatorData": "AA", "signature": "AA"}}
@@ -188,7 +188,7 @@ func TestRegistrationSteps(t *testing.T) {
 // https://www.w3.org/TR/webauthn-3/#sctn-verifying-assertion
 func TestSignInSteps(t *testing.T) {
 	steps := []step{
-		{name: "Let options be a new CredentialRequestOptions structure", cannotFail: "the relying party makes it; what is in it is tested in TestConfigShowsInOptions"},
+		{name: "Let options be a new CredentialRequestOptions structure", cannotFail: "the relying party makes it; what is in it is tested in TestOptionsSayWhatIsConfigured"},
 		{name: "Call navigator.credentials.get() and pass options as the argument", cannotFail: "the client does; a promise that it rejects never arrives here"},
 		{name: "If response is not an instance of AuthenticatorAssertionResponse, abort", check: "response", bad: func(d *draft) {
 			d.outer = map[string]any{"response": map[string]any{"clientDataJSON": b64(d.clientDataJSON()), "attestationObject": "AA"}}
