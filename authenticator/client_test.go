@@ -201,7 +201,7 @@ func TestExtensions(t *testing.T) {
 	response, err := client.Create(t.Context(), example.origin, example.creation(
 		with("extensions", object{
 			"credProps": true, "credentialProtectionPolicy": "userVerificationOptionalWithCredentialIDList",
-			"enforceCredentialProtectionPolicy": true, "largeBlob": object{"support": "preferred"}, "madeUp": 1,
+			"enforceCredentialProtectionPolicy": true, "payment": object{"isPayment": true}, "madeUp": 1,
 		})))
 	require.NoError(t, err)
 	r := example.register(t, response)

@@ -29,6 +29,9 @@ func newCreation(asked *webauthn.Creation, c *ceremony) (*creation, error) {
 	if extensions.PRF != nil && extensions.PRF.EvalByCredential != nil {
 		return nil, errors.New("authenticator: the options have prf values by credential, and there is none yet")
 	}
+	if err := extensions.LargeBlob.checkCreation(); err != nil {
+		return nil, err
+	}
 	if o.AuthenticatorSelection.Attachment == "platform" {
 		return nil, fmt.Errorf("%w: the options ask for one that is built into the machine", ErrNoDevice)
 	}
@@ -135,8 +138,8 @@ func (c *creation) fit(request *MakeCredentialRequest, info *Info) error {
 	x := c.extensions
 	request.HMACSecret = x.PRF != nil && slices.Contains(info.Extensions, "hmac-secret")
 	request.MinPINLength = x.MinPINLength && slices.Contains(info.Extensions, "minPinLength")
-	if x.CredProtect == "" {
-		return nil
+	if err := x.LargeBlob.fit(request, info); err != nil || x.CredProtect == "" {
+		return err
 	}
 	level, known := levels[x.CredProtect]
 	if !known {

@@ -142,7 +142,7 @@ func parseInfo(codec *ctapCBOR, data []byte) (*Info, error) {
 	if len(w.Versions) == 0 || len(w.AAGUID) != 16 {
 		return nil, malformed("device info")
 	}
-	for _, n := range []int{w.MaxMessageSize, w.MaxCredentialCount, w.MaxCredentialID, w.MinPINLength} {
+	for _, n := range []int{w.MaxMessageSize, w.MaxCredentialCount, w.MaxCredentialID, w.MinPINLength, w.MaxLargeBlobs} {
 		if n < 0 {
 			return nil, malformed("device info")
 		}
@@ -162,6 +162,7 @@ func parseInfo(codec *ctapCBOR, data []byte) (*Info, error) {
 		PreferredUVAttempts:   w.UVAttempts,
 		FirmwareVersion:       w.FirmwareVersion,
 		RemainingCredentials:  -1,
+		MaxLargeBlobs:         w.MaxLargeBlobs,
 	}
 	for _, a := range w.Algorithms {
 		if a.Type == publicKeyType {

@@ -76,6 +76,7 @@ type Info struct {
 	PreferredUVAttempts   int // before asking for the PIN; 0: not said
 	FirmwareVersion       int
 	RemainingCredentials  int // discoverable ones that still fit; -1: not said
+	MaxLargeBlobs         int // bytes of all large blobs together, encrypted; 0: the key keeps none
 }
 
 // PINState is what a key says before a PIN is tried.
@@ -101,6 +102,7 @@ type MakeCredentialRequest struct {
 	CredProtect    int      // 0: the key's default; 1 to 3: CTAP 2.1 §12.1
 	HMACSecret     bool     // the credential can yield secrets: CTAP 2.1 §12.5
 	MinPINLength   bool     // the key may tell the relying party: CTAP 2.1 §12.4
+	LargeBlob      bool     // a blob can be kept for the credential, which is to be discoverable: CTAP 2.1 §12.3
 
 	// PIN verifies the user by PIN, which the Device does not keep and does
 	// not overwrite: it stays the caller's. BuiltInUV verifies by what the key
@@ -116,6 +118,7 @@ type MakeCredentialResult struct {
 	AuthenticatorData    []byte
 	Format               string // attestation statement format identifier
 	AttestationStatement []byte // CBOR
+	LargeBlob            bool   // a blob can be kept for it
 }
 
 // GetAssertionRequest asks for signatures.
@@ -129,6 +132,12 @@ type GetAssertionRequest struct {
 	Salts             [][]byte
 	SaltsByCredential map[string][][]byte
 
+	// ReadLargeBlob asks for what the key keeps for the credential. WriteLargeBlob, if
+	// not nil, replaces it: the request is then to name the one credential in Allow, and
+	// a key with a PIN or a sensor writes for a verified user only.
+	ReadLargeBlob  bool
+	WriteLargeBlob []byte
+
 	// PIN and BuiltInUV are as in [MakeCredentialRequest].
 	PIN       []byte
 	BuiltInUV bool
@@ -141,4 +150,8 @@ type Assertion struct {
 	Signature         []byte
 	Secrets           [][]byte // one for each salt; nil when the credential yields none
 	User              User     // zero for a credential that is not discoverable
+
+	LargeBlob      []byte // what was read or written; nil: there is none
+	LargeBlobError error  // why not; the assertion is good all the same. Status(0x18): there is no room
+	blobKey        []byte // until then
 }

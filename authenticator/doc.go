@@ -13,7 +13,7 @@
 //
 // One layer below, [Device] is a single key. What its owner does with it stands
 // behind interfaces that a Device may have: [PINManager], [CredentialManager],
-// [FingerprintManager] and [Resetter], asked for by a type assertion.
+// [FingerprintManager], [Configurator] and [Resetter], asked for by a type assertion.
 //
 // [NewCTAP2] makes a Device from a [Transport], the byte-level line to the key, which
 // is all that a new medium has to provide. The request and result types are for those
@@ -31,8 +31,9 @@
 //     key recommends, and by PIN when that fails or is blocked.
 //   - Lists of credentials are cut to what the key accepts and looked through in
 //     silence.
-//   - The extensions credProps, credProtect, minPinLength and prf (over hmac-secret,
-//     with the user verified) are passed on; others are ignored, as a browser does.
+//   - The extensions credProps, credProtect, minPinLength, prf (over hmac-secret, with
+//     the user verified) and largeBlob are passed on; others are ignored, as a browser
+//     does.
 //   - Several accounts: all are signed for with one touch, and the UI chooses.
 //
 // # Guarantees
@@ -55,8 +56,7 @@
 // # Non-goals
 //
 // Verifying attestation or assertions is the relying party's work and not done
-// here. Enterprise attestation, large blobs and authenticatorConfig are not part of
-// this package's interface.
+// here. Enterprise attestation can be enabled on a key, and is not asked of it.
 //
 // # Concurrency
 //

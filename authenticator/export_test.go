@@ -2,6 +2,7 @@ package authenticator
 
 import (
 	"crypto/ecdh"
+	"errors"
 
 	"github.com/lakekey/lakekey/authenticator/internal/webauthn"
 )
@@ -49,5 +50,50 @@ func ParseResponses(data []byte) (partial []string) {
 	note("credential management", managed.RP == nil && managed.Credential == nil && managed.User == nil && managed.Total == 0, err)
 	bio, err := parse[wireBioResult](codec, data, "a fingerprint")
 	note("bio enrolment", bio.ID == nil && bio.Fingers == nil, err)
+	blobs, err := parseLargeBlobArray(codec, data)
+	note("large blobs", blobs == nil, err)
+	fragment, err := parse[wireLargeBlobsResult](codec, data, "large blobs")
+	note("a fragment of large blobs", fragment.Fragment == nil, err)
 	return partial
+}
+
+// LargeBlobs reads an array without its checksum, opens a blob in it with a key of
+// zeros, and writes the array again, as it was and with a blob more.
+func LargeBlobs(array, blob []byte) (again, more, found []byte, err error) {
+	codec, err := newCodec()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	a, err := parse[largeBlobArray](codec, array, "large blobs")
+	if err != nil {
+		if a != nil {
+			err = errors.New("a failed parse returned something")
+		}
+		return nil, nil, nil, err
+	}
+	key := make([]byte, blobKeyLength)
+	a.find(codec, key)
+	if again, err = a.serialize(codec); err != nil {
+		return nil, nil, nil, err
+	}
+	next, err := a.with(codec, key, blob)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if more, err = next.serialize(codec); err != nil {
+		return nil, nil, nil, err
+	}
+	if next, err = parseLargeBlobArray(codec, more); err != nil {
+		return nil, nil, nil, err
+	}
+	return again[:len(again)-blobChecksum], more, next.find(codec, key), nil
+}
+
+// NewLargeBlobArray is an array with one blob under a key of zeros.
+func NewLargeBlobArray(blob []byte) []byte {
+	_, more, _, err := LargeBlobs([]byte{0x80}, blob)
+	if err != nil {
+		return nil
+	}
+	return more[:len(more)-blobChecksum]
 }

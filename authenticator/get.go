@@ -34,7 +34,7 @@ func newSignIn(asked *webauthn.Request, c *ceremony) (*signIn, error) {
 	if err := s.extensions.PRF.apply(&s.request); err != nil {
 		return nil, err
 	}
-	return s, nil
+	return s, s.extensions.LargeBlob.apply(&s.request)
 }
 
 func (s *signIn) run(ctx context.Context) ([]byte, error) {
@@ -46,9 +46,14 @@ func (s *signIn) run(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	outputs := s.extensions.PRF.outputs(chosen)
+	s.extensions.LargeBlob.used(chosen, outputs)
+	if chosen.LargeBlobError != nil {
+		s.log.WarnContext(ctx, "large blob", "rp_id", s.rpID, "error", chosen.LargeBlobError)
+	}
 	response := webauthn.Authentication{
 		ID: chosen.CredentialID, ClientData: s.client, AuthenticatorData: chosen.AuthenticatorData, Signature: chosen.Signature,
-		UserHandle: chosen.User.ID, Attachment: attachment, Extensions: s.extensions.PRF.outputs(chosen),
+		UserHandle: chosen.User.ID, Attachment: attachment, Extensions: outputs,
 	}
 	return response.JSON()
 }
@@ -66,7 +71,7 @@ func (s *signIn) prepare(ctx context.Context, device Device, alone bool) (*attem
 		return device.GetAssertion(ctx, &request)
 	}
 	wanted := requirement(s.options.UserVerification, requirementPreferred)
-	if s.extensions.PRF.wanted() && slices.Contains(info.Extensions, "hmac-secret") {
+	if s.extensions.LargeBlob.writes(info) || s.extensions.PRF.wanted() && slices.Contains(info.Extensions, "hmac-secret") {
 		wanted = requirementRequired
 	}
 	if a.plan, a.unfit = planVerification(info, wanted, true); a.unfit != nil {

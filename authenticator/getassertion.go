@@ -28,7 +28,11 @@ func (d *ctap2) GetAssertion(ctx context.Context, req *GetAssertionRequest) ([]A
 	verify := req.PIN != nil || req.BuiltInUV
 	var auth *authorization
 	if verify {
-		if auth, err = d.authorize(ctx, codec, info, req.PIN, permitGetAssertion, req.RPID); err != nil {
+		permissions := permitGetAssertion
+		if req.WriteLargeBlob != nil && info.keepsLargeBlobs() {
+			permissions |= permitLargeBlobWrite
+		}
+		if auth, err = d.authorize(ctx, codec, info, req.PIN, permissions, req.RPID); err != nil {
 			return nil, err
 		}
 		defer auth.wipe()
@@ -56,7 +60,12 @@ func (d *ctap2) GetAssertion(ctx context.Context, req *GetAssertionRequest) ([]A
 			return nil, err
 		}
 		defer session.wipe()
-		wire.Extensions, secrets = map[string]any{"hmac-secret": input}, session
+		wire.extend("hmac-secret", input)
+		secrets = session
+	}
+	blobs := info.keepsLargeBlobs() && (req.ReadLargeBlob || req.WriteLargeBlob != nil)
+	if blobs {
+		wire.extend("largeBlobKey", true)
 	}
 	wire.PINAuth, wire.PINProtocol = auth.proof(req.ClientDataHash)
 	response, err := d.call(ctx, codec, cmdGetAssertion, wire)
@@ -82,15 +91,31 @@ func (d *ctap2) GetAssertion(ctx context.Context, req *GetAssertionRequest) ([]A
 		}
 		found = append(found, *next)
 	}
-	if secrets == nil {
-		return found, nil
-	}
 	for i := range found {
+		if secrets == nil {
+			break
+		}
 		if found[i].Secrets, err = openSecrets(codec, secrets, found[i].AuthenticatorData, len(salts)); err != nil {
 			return nil, err
 		}
 	}
+	if blobs {
+		session := &blobSession{device: d, codec: codec, info: info, auth: auth}
+		if err := session.serve(ctx, req, found); err != nil {
+			return nil, err
+		}
+	}
+	for i := range found {
+		found[i].blobKey = nil // of a key that tells it unasked
+	}
 	return found, nil
+}
+
+func (w *wireAssertionRequest) extend(name string, input any) {
+	if w.Extensions == nil {
+		w.Extensions = make(map[string]any)
+	}
+	w.Extensions[name] = input
 }
 
 // parseAssertion reads one assertion and how many there are. allow is the list the
@@ -107,7 +132,7 @@ func parseAssertion(codec *ctapCBOR, data []byte, rpID string, allow [][]byte, v
 	if err := a.check(rpID, false, verified); err != nil {
 		return nil, 0, err
 	}
-	assertion := &Assertion{AuthenticatorData: w.AuthData, Signature: w.Signature}
+	assertion := &Assertion{AuthenticatorData: w.AuthData, Signature: w.Signature, blobKey: w.BlobKey}
 	switch {
 	case w.Credential != nil && w.Credential.Type == publicKeyType:
 		assertion.CredentialID = w.Credential.ID

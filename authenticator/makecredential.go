@@ -66,12 +66,20 @@ func (d *ctap2) MakeCredential(ctx context.Context, req *MakeCredentialRequest) 
 	if req.MinPINLength {
 		wire.extend("minPinLength", true)
 	}
+	if req.LargeBlob {
+		wire.extend("largeBlobKey", true)
+	}
 	wire.PINAuth, wire.PINProtocol = auth.proof(req.ClientDataHash)
 	response, err := d.call(ctx, codec, cmdMakeCredential, wire)
 	if err != nil {
 		return nil, fmt.Errorf("creating a credential: %w", err)
 	}
-	return parseCreated(codec, response, req.RPID, verify)
+	result, err := parseCreated(codec, response, req.RPID, verify)
+	if err != nil {
+		return nil, err
+	}
+	result.LargeBlob = result.LargeBlob && req.LargeBlob // not what nobody asked for
+	return result, nil
 }
 
 func (w *wireCreation) extend(name string, input any) {
@@ -102,5 +110,6 @@ func parseCreated(codec *ctapCBOR, data []byte, rpID string, verified bool) (*Ma
 		AuthenticatorData:    w.AuthData,
 		Format:               w.Format,
 		AttestationStatement: w.Statement,
+		LargeBlob:            len(w.BlobKey) == blobKeyLength,
 	}, nil
 }

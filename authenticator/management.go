@@ -102,22 +102,28 @@ func (d *ctap2) manager(ctx context.Context, pin []byte, permission int, support
 	if err == nil {
 		err = supported(info)
 	}
-	if err == nil && pin == nil && !info.Options["uv"] {
-		err = ErrPINRequired
-		if !info.Options["clientPin"] {
-			err = ErrPINNotSet
-		}
-	}
 	var auth *authorization
 	if err == nil {
-		auth, err = d.authorize(ctx, codec, info, pin, permission, "")
-	}
-	if err == nil && auth == nil {
-		err = ErrPINRequired
+		auth, err = d.ownerToken(ctx, codec, info, pin, permission)
 	}
 	if err != nil {
 		release()
 		return nil, nil, err
 	}
 	return &manager{device: d, codec: codec, auth: auth}, func() { auth.wipe(); release() }, nil
+}
+
+// ownerToken gets a token with one permission for all RP IDs. The caller wipes it.
+func (d *ctap2) ownerToken(ctx context.Context, codec *ctapCBOR, info *Info, pin []byte, permission int) (*authorization, error) {
+	if pin == nil && !info.Options["uv"] {
+		if !info.Options["clientPin"] {
+			return nil, ErrPINNotSet
+		}
+		return nil, ErrPINRequired
+	}
+	auth, err := d.authorize(ctx, codec, info, pin, permission, "")
+	if err == nil && auth == nil {
+		err = ErrPINRequired
+	}
+	return auth, err
 }

@@ -19,6 +19,7 @@ type managed interface {
 	authenticator.PINManager
 	authenticator.CredentialManager
 	authenticator.FingerprintManager
+	authenticator.Configurator
 	authenticator.Resetter
 }
 

@@ -20,6 +20,8 @@ const (
 
 	permitCredentialManagement = 0x04
 	permitBioEnrollment        = 0x08
+	permitLargeBlobWrite       = 0x10
+	permitConfig               = 0x20
 )
 
 // authorization is a pinUvAuthToken for one operation.

@@ -55,6 +55,7 @@ func (c *creation) response(made *created) ([]byte, error) {
 	if c.extensions.PRF != nil {
 		extensions["prf"] = map[string]any{"enabled": made.request.HMACSecret && enabled(codec, data.extensions)}
 	}
+	c.extensions.LargeBlob.created(result, extensions)
 	response := webauthn.Registration{
 		ID: result.CredentialID, ClientData: c.client, AuthenticatorData: result.AuthenticatorData, AttestationObject: encoded,
 		PublicKey: public, Algorithm: alg, Transports: transports(made.device.Descriptor(), made.info),

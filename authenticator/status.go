@@ -37,6 +37,7 @@ func (s Status) name() string {
 const (
 	statusOK                Status = 0x00
 	statusInvalidCommand    Status = 0x01
+	statusBlobsFull         Status = 0x18
 	statusOperationDenied   Status = 0x27
 	statusKeyStoreFull      Status = 0x28
 	statusUnsupportedOption Status = 0x2B
@@ -56,6 +57,7 @@ const (
 // statusHints say what to do where the name alone does not.
 var statusHints = map[Status]string{
 	0x06: "another program is using it",
+	0x18: "it has no room for a blob of that size",
 	0x19: "it is already registered",
 	0x26: "it supports none of the algorithms asked for",
 	0x27: "the request was declined at the key",

@@ -19,6 +19,8 @@ const (
 	cmdBio              = 0x09
 	cmdCredentials      = 0x0A
 	cmdSelection        = 0x0B
+	cmdLargeBlobs       = 0x0C
+	cmdConfig           = 0x0D
 
 	// What keys between CTAP 2.0 and 2.1 know of these two ("FIDO_2_1_PRE").
 	cmdBioPreview         = 0x40
@@ -83,6 +85,7 @@ type wireCreated struct {
 	Format    string          `cbor:"1,keyasint"`
 	AuthData  []byte          `cbor:"2,keyasint"`
 	Statement cbor.RawMessage `cbor:"3,keyasint"`
+	BlobKey   []byte          `cbor:"5,keyasint"`
 }
 
 type wireAssertionRequest struct {
@@ -101,6 +104,7 @@ type wireAssertion struct {
 	Signature  []byte          `cbor:"3,keyasint"`
 	User       *wireUser       `cbor:"4,keyasint"`
 	Total      int             `cbor:"5,keyasint"`
+	BlobKey    []byte          `cbor:"7,keyasint"`
 }
 
 type wireInfo struct {
@@ -114,6 +118,7 @@ type wireInfo struct {
 	MaxCredentialID      int             `cbor:"8,keyasint"`
 	Transports           []string        `cbor:"9,keyasint"`
 	Algorithms           []wireAlgorithm `cbor:"10,keyasint"`
+	MaxLargeBlobs        int             `cbor:"11,keyasint"`
 	ForcePINChange       bool            `cbor:"12,keyasint"`
 	MinPINLength         int             `cbor:"13,keyasint"`
 	FirmwareVersion      int             `cbor:"14,keyasint"`

@@ -67,6 +67,7 @@ func (d *device) Info(ctx context.Context) (*authenticator.Info, error) {
 	for _, option := range found.Options {
 		info.Options[option.Name] = option.Value == gofido.True
 	}
+	delete(info.Options, "largeBlobs") // which go-libfido2 cannot reach: nobody is to rely on them
 	for _, p := range found.Protocols {
 		info.PINProtocols = append(info.PINProtocols, int(p))
 	}

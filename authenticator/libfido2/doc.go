@@ -48,6 +48,7 @@
 //     else. In particular ForcePINChange and MinPINLength are not known.
 //   - PINRetries does not know whether the key waits for a power cycle; the refusal
 //     of the next PIN does.
+//   - Large blobs are out of reach; Info does not have the option.
 //   - Of an attestation certificate chain only the first certificate is returned; the
 //     relying party needs the intermediate ones from elsewhere.
 //   - Of the list of algorithms one is sent at a time, in the order of preference.
