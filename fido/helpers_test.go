@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lakekey/lakekey/fido"
-	"github.com/lakekey/lakekey/fido/sqlite"
+	"github.com/lakekey/lakekey/internal/postgrestest"
 	"github.com/lakekey/lakekey/internal/secret"
 )
 
@@ -27,10 +27,22 @@ func party(t testing.TB, cfg fido.Config, store fido.Store) *fido.RelyingParty {
 
 // stores are the stores that every promise of a relying party is kept on.
 func stores(t *testing.T) map[string]fido.Store {
-	file, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "keys.db"))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, file.Close()) })
-	return map[string]fido.Store{"memory": fido.NewMemoryStore(), "sqlite": file}
+	all := map[string]fido.Store{}
+	for _, kind := range []string{"memory", "sqlite", "postgres"} {
+		all[kind] = newStore(t, kind)
+	}
+	return all
+}
+
+func newStore(t *testing.T, kind string) fido.Store {
+	t.Helper()
+	switch kind {
+	case "sqlite":
+		return openShared(t, filepath.Join(t.TempDir(), "keys.db"))
+	case "postgres":
+		return openShared(t, postgrestest.URL(t))
+	}
+	return fido.NewMemoryStore()
 }
 
 func beginRegistration(t testing.TB, rp *fido.RelyingParty, name string) (secret.Value, *fido.Ceremony) {

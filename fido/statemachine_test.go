@@ -190,7 +190,7 @@ func (m *model) remember() {
 // final, a pending key and those of somebody who is blocked never sign in, and
 // what is said about the past is what was so then.
 func TestLivesOfKeys(t *testing.T) {
-	for name, runs := range map[string]int{"memory": 150, "sqlite": 10} {
+	for name, runs := range map[string]int{"memory": 150, "sqlite": 10, "postgres": 10} {
 		if testing.Short() {
 			runs = max(1, runs/10)
 		}
@@ -198,7 +198,7 @@ func TestLivesOfKeys(t *testing.T) {
 			for seed := range runs {
 				t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 					m := &model{
-						house: newHouse(t, stores(t)[name]), t: t, rand: rand.New(rand.NewPCG(uint64(seed), 5)),
+						house: newHouse(t, newStore(t, name)), t: t, rand: rand.New(rand.NewPCG(uint64(seed), 5)),
 						blocked: map[string]bool{}, history: map[time.Time]map[string]string{},
 					}
 					m.register()
