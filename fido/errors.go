@@ -104,8 +104,3 @@ func (e *UnsupportedAlgorithmError) Error() string {
 	}
 	return s + "; use a key that supports ES256 or EdDSA"
 }
-
-var (
-	errLongChain      = errors.New("fido: a certificate chain longer than any attestation has")
-	errBadCertificate = errors.New("fido: a certificate that cannot be parsed")
-)

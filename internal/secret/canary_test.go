@@ -26,6 +26,7 @@ import (
 	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/fido/audit"
 	"github.com/lakekey/lakekey/fido/audit/offhost"
+	"github.com/lakekey/lakekey/fido/mds/mdstest"
 	"github.com/lakekey/lakekey/internal/secret"
 	"github.com/lakekey/lakekey/oidc"
 	"github.com/lakekey/lakekey/oidc/issuer"
@@ -46,6 +47,7 @@ var holders = []reflect.Type{
 	reflect.TypeFor[databrickstest.Workspace](),
 	reflect.TypeFor[fido.Ceremony](),
 	reflect.TypeFor[fido.RegistrationRequest](),
+	reflect.TypeFor[mdstest.CA](),
 	reflect.TypeFor[offhost.HTTP](),
 	reflect.TypeFor[offhost.HTTPConfig](),
 	reflect.TypeFor[issuer.Key](),
