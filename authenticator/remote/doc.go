@@ -9,6 +9,8 @@
 //
 //	ssh -R /run/user/1000/lakekey/key.sock:/home/ada/.lakekey/key.sock server.example
 //
+// The program examples/key has the side beside the key as its command serve.
+//
 // # Guarantees
 //
 //   - Whole ceremonies travel, never CTAP commands: the machine with the key checks
