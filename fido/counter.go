@@ -21,7 +21,7 @@ const maxConflicts = 16
 // greater than credentialRecord.signCount: the signature counter is valid; less
 // than or equal: this is a signal, but not proof, that the authenticator may be
 // cloned." https://www.w3.org/TR/webauthn-3/#sctn-sign-counter
-func (p *RelyingParty) advance(ctx context.Context, c Credential, owner User, v verified, now time.Time, e audit.Event) (Credential, error) {
+func (p *RelyingParty) advance(ctx context.Context, c Credential, owner User, v verified, now time.Time, about *audit.Event) (Credential, error) {
 	seen := c.SignCount
 	for range maxConflicts {
 		count := v.signCount
@@ -30,8 +30,9 @@ func (p *RelyingParty) advance(ctx context.Context, c Credential, owner User, v 
 				return c, &VerificationError{Check: "sign count", Spec: specAssertion, Signed: true, Detail: "another sign-in with this key finished first; begin again"}
 			}
 			if p.cfg.CounterPolicy != InsecureCounterAllow {
-				return c, p.suspect(ctx, c, owner, count, now, e)
+				return c, p.suspect(ctx, c, owner, count, now, *about)
 			}
+			e := *about
 			e.Type, e.Outcome, e.Reason = "credential.counter", audit.OK, regress(c.SignCount, count)
 			if err := p.record(ctx, e); err != nil {
 				return c, err
@@ -76,6 +77,9 @@ func (p *RelyingParty) suspect(ctx context.Context, c Credential, owner User, co
 	}
 	if err != nil {
 		return fmt.Errorf("quarantining the credential: %w", err)
+	}
+	if c.State != StateQuarantined { // somebody has just revoked it
+		return c.usable()
 	}
 	e.Type, e.Outcome, e.Reason = "credential.quarantined", audit.OK, reason
 	p.notify(ctx, Notice{Type: e.Type, User: owner, Credential: &c, Act: Act{Rationale: reason, RemoteAddr: e.RemoteAddr}, At: now})

@@ -31,7 +31,7 @@ type Credential struct {
 
 	State       State
 	StateReason string    // why it is in that state, in words
-	StateBy     string    // who brought it there
+	StateBy     string    // who brought it there; empty: the relying party itself
 	StateSince  time.Time // zero: not known
 
 	Created    time.Time

@@ -115,9 +115,10 @@ func (p *RelyingParty) invite(ctx context.Context, id Hash, now time.Time) (Invi
 
 // FinishRegistration verifies the client's RegistrationResponseJSON and adds the
 // credential. It returns ErrCeremonyNotFound, ErrInviteInvalid,
-// ErrCredentialExists, ErrSerialTaken, ErrLimit, ErrBlocked, a *VerificationError or an *UnsupportedAlgorithmError
-// where the response is at fault. Whatever it returns, the ceremony is over; the
-// invitation is used up only if it returns nil.
+// ErrCredentialExists, ErrSerialTaken, ErrLimit, ErrBlocked, a *PolicyError, a
+// *VerificationError or an *UnsupportedAlgorithmError where the response is at
+// fault. Whatever it returns, the ceremony is over; the invitation is used up
+// only if it returns nil.
 func (p *RelyingParty) FinishRegistration(ctx context.Context, ceremony secret.Value, response []byte) (*Credential, error) {
 	now := p.cfg.Now()
 	r, err := p.take(ctx, ceremony, PurposeRegistration, now)

@@ -56,8 +56,8 @@ func (p *RelyingParty) BeginSignIn(ctx context.Context, req SignInRequest) (*Cer
 // meaning PurposeSignIn, is what the caller will use the proof for. It returns
 // ErrCeremonyNotFound, a *VerificationError (which wraps ErrQuarantined if the
 // credential was quarantined because of it), ErrPending, ErrQuarantined,
-// ErrRevoked, ErrBlocked or an *UnsupportedAlgorithmError where the response is at fault. Whatever it
-// returns, the ceremony is over.
+// ErrRevoked, ErrBlocked, a *PolicyError or an *UnsupportedAlgorithmError where
+// the response is at fault. Whatever it returns, the ceremony is over.
 func (p *RelyingParty) FinishSignIn(ctx context.Context, ceremony secret.Value, purpose Purpose, response []byte) (*Proof, error) {
 	now := p.cfg.Now()
 	if purpose == "" {
@@ -112,7 +112,7 @@ func (p *RelyingParty) signIn(ctx context.Context, r *CeremonyRecord, response [
 	if _, err := p.admit(&user, known, e); err != nil {
 		return nil, err
 	}
-	if c, err = p.advance(ctx, c, user, v, now, *e); err != nil {
+	if c, err = p.advance(ctx, c, user, v, now, e); err != nil {
 		return nil, err
 	}
 	return &Proof{
