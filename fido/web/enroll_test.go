@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -42,6 +43,8 @@ func (s *site) post(t *testing.T, path, body string, headers ...string) (int, ma
 	require.NoError(t, json.NewDecoder(res.Body).Decode(&answer))
 	return res.StatusCode, answer
 }
+
+func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
 func quote(t *testing.T, v any) string {
 	t.Helper()

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/lakekey/lakekey/fido"
@@ -75,14 +76,16 @@ func whatFailed(e *fido.VerificationError) string {
 	return "that key does not sign in here. It may not be registered, or to somebody else, or it has neither a PIN nor a fingerprint set. Try another key, or ask an administrator for an enrolment link"
 }
 
-// because puts the reasons of a decision into one sentence.
+// because says what a key policy wants of a key and what it found.
 func because(d keypolicy.Decision) string {
-	all := make([]string, 0, len(d.Reasons))
-	for _, r := range d.Reasons {
-		all = append(all, r.String())
-	}
-	if len(all) == 0 {
+	if len(d.Reasons) == 0 {
 		return "no rule of the key policy is for you; ask an administrator"
 	}
-	return strings.Join(all, "; ")
+	var wants, found []string
+	for _, r := range d.Reasons {
+		if wants = append(wants, r.Want); !slices.Contains(found, orElse(r.Because, r.Found)) {
+			found = append(found, orElse(r.Because, r.Found))
+		}
+	}
+	return "the rule “" + d.Rule + "” wants " + strings.Join(wants, ", and ") + ". Of this key is known: " + strings.Join(found, "; ") + ". Use another key, or ask an administrator which are accepted"
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
@@ -43,7 +44,6 @@ func Start(t testing.TB) *Browser {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(binary),
-		chromedp.UserDataDir(t.TempDir()),
 		chromedp.WSURLReadTimeout(Patience),
 		chromedp.Flag("disable-dev-shm-usage", true), // containers have little of it
 		chromedp.Flag("force-color-profile", "srgb"),
@@ -56,6 +56,7 @@ func Start(t testing.TB) *Browser {
 	allocated, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
 	ctx, cancel := chromedp.NewContext(allocated)
 	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx) // waits for Chromium to end; it may have done so
 		cancel()
 		stop()
 	})
@@ -87,7 +88,7 @@ func (b *Browser) Page(t testing.TB) *Page {
 	if err := chromedp.Run(ctx); err != nil { // not under a deadline, which would be the window's
 		t.Fatalf("browser: opening a window: %v", err)
 	}
-	p.run(log.Enable(), webauthn.Enable(), emulation.SetTimezoneOverride("Europe/Berlin"), emulation.SetFocusEmulationEnabled(true))
+	p.run(log.Enable(), webauthn.Enable(), emulation.SetTimezoneOverride("Europe/Berlin"), emulation.SetFocusEmulationEnabled(true), still)
 	t.Cleanup(func() {
 		if t.Failed() {
 			p.dump()
@@ -99,6 +100,9 @@ func (b *Browser) Page(t testing.TB) *Page {
 	})
 	return p
 }
+
+// still keeps what is to be clicked from moving away under the pointer.
+var still = emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}})
 
 // window opens a window with storage of its own. chromedp's own way to do so asks
 // for a tab, and a fresh profile has no window yet to put it into.
@@ -169,9 +173,9 @@ func (p *Page) Click(selector string) {
 // Type replaces what stands in a field.
 func (p *Page) Type(selector, text string) {
 	p.t.Helper()
-	p.run(chromedp.WaitVisible(selector, chromedp.ByQuery),
-		chromedp.Evaluate(fmt.Sprintf(`document.querySelector(%q).value = ''`, selector), nil),
-		chromedp.SendKeys(selector, text, chromedp.ByQuery))
+	p.run(chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.Focus(selector, chromedp.ByQuery),
+		chromedp.Evaluate(fmt.Sprintf(`document.querySelector(%q).select()`, selector), nil),
+		input.InsertText(text))
 }
 
 // Press sends keys to whatever has the focus, as a keyboard does.
@@ -233,6 +237,12 @@ func (p *Page) Eval(script string, out any) {
 	p.run(chromedp.Evaluate(script, out, awaited))
 }
 
+// Scripts says whether the next pages run JavaScript.
+func (p *Page) Scripts(yes bool) {
+	p.t.Helper()
+	p.run(emulation.SetScriptExecutionDisabled(!yes))
+}
+
 // Screen is what a page is looked at on.
 type Screen struct {
 	Width, Height int64
@@ -247,7 +257,7 @@ func (p *Page) Show(s Screen) {
 		scheme = "dark"
 	}
 	p.run(emulation.SetDeviceMetricsOverride(s.Width, s.Height, 2, s.Phone),
-		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}))
 }
 
 // Screenshot writes the whole page to a PNG file.

@@ -52,7 +52,8 @@ func (k *Key) Unplug() {
 	k.p.run(webauthn.RemoveVirtualAuthenticator(k.id))
 }
 
-// Touch says whether the holder touches the key when it asks.
+// Touch says whether the holder touches the key when it asks. Chromium's answer
+// to a question that it has put already stays what it was.
 func (k *Key) Touch(yes bool) {
 	k.p.t.Helper()
 	k.p.run(webauthn.SetAutomaticPresenceSimulation(k.id, yes))
