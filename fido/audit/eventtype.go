@@ -45,7 +45,7 @@ var eventTypes = []EventType{
 	{"credential.revoked", "a key was taken out of use for good", classAccountChange, 11, Enforced},
 	{"credential.quarantined", "a key was taken out of use until somebody has looked into it", classAccountChange, 11, Enforced},
 	{"credential.released", "a key was taken out of quarantine", classAccountChange, 10, Enforced},
-	{"credential.reported-lost", "a person reported a key lost", classAccountChange, 99, Enforced},
+	{"credential.reported-lost", "a key was reported lost, which took it out of use for good", classAccountChange, 11, Enforced},
 	{"credential.counter", "a key's signature counter went back, and policy let it pass", classAccountChange, 99, Enforced},
 	{"clone.suspected", "a key's signature counter says that there may be a copy of it", classAccountChange, 99, Enforced},
 

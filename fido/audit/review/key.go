@@ -112,11 +112,13 @@ func (v *Review) keyEvent(r *audit.Record) {
 	case "credential.denied":
 		k.state, k.ended = stateDenied, m
 		v.approvals = append(v.approvals, decision{k, m, "denied"})
-	case "credential.revocation-requested", "credential.reported-lost":
-		k.lost = k.lost || r.Event.Type == "credential.reported-lost"
-		if !k.asked.ok() {
-			k.asked = m
-			v.revocations = append(v.revocations, k)
+	case "credential.revocation-requested":
+		v.ask(k, m)
+	case "credential.reported-lost": // the report takes the key out of use
+		v.ask(k, m)
+		k.lost = true
+		if k.state != stateRevoked {
+			k.state, k.ended = stateRevoked, m
 		}
 	case "credential.revoked":
 		if k.state == stateRevoked {
@@ -135,4 +137,13 @@ func (v *Review) keyEvent(r *audit.Record) {
 	case "clone.suspected", "credential.counter":
 		v.notes = append(v.notes, note{k.user, k.hash, r.Event.Type, m})
 	}
+}
+
+// ask notes the first report or request that a key be taken out of use.
+func (v *Review) ask(k *key, m mark) {
+	if k.asked.ok() || k.state == stateRevoked {
+		return
+	}
+	k.asked = m
+	v.revocations = append(v.revocations, k)
 }

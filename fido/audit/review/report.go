@@ -113,7 +113,7 @@ func (v *Review) limits(verified *audit.Report) []string {
 		}
 	}
 	if n := len(unregistered); n > 0 {
-		add("%s known by %s use alone, with no registration in this log (of %s).", count(uint64(n), "key is", "keys are"), possessive(n), some(unregistered))
+		add("%s known by later records alone, with no registration in this log (of %s).", count(uint64(n), "key is", "keys are"), some(unregistered))
 	}
 	if v.nameless > 0 {
 		add("%s: a key is meant, and which is not said. They are not in the tables.", count(v.nameless, "record", "records"))
@@ -156,11 +156,4 @@ func count(n uint64, one, more string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, more)
-}
-
-func possessive(n int) string {
-	if n == 1 {
-		return "its"
-	}
-	return "their"
 }

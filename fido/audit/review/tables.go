@@ -70,7 +70,7 @@ func (v *Review) decisions() *Table {
 func (v *Review) ended() *Table {
 	t := &Table{
 		Name: "revocations", Title: "Revocations and how long they took",
-		About:   "Keys that were reported, asked to be revoked, or revoked in the period. The latency runs from the first report or request in this log; flagged: more than " + hours(v.options.SlowAfter) + " hours, or not revoked yet.",
+		About:   "Keys that were reported, asked to be revoked, or revoked in the period. The latency runs from the first report or request in this log, and is unknown where there is none; flagged: more than " + hours(v.options.SlowAfter) + " hours, or not revoked yet.",
 		Columns: []string{"person", "key", "asked for", "revoked", "latency (hours)", "asked by", "why", "revoked by", "rationale", "credential (SHA-256)", "record"},
 	}
 	for _, k := range v.revocations {
@@ -84,7 +84,7 @@ func (v *Review) ended() *Table {
 		revoked, latency := at(k.ended.at), Cell{}
 		switch {
 		case !k.asked.ok():
-			asked, latency = text("at once"), text("0.0")
+			asked, latency = text("not in this log"), text("unknown")
 		case !k.ended.ok():
 			revoked = flagged("not yet")
 			latency = flagged(hours(v.moment().Sub(k.asked.at)) + " so far")
