@@ -134,16 +134,43 @@ func TestChain(t *testing.T) {
 	require.Equal(t, http.StatusOK, post(t, c, token, refresh, p.key.proof(token, time.Now())).status)
 	require.Equal(t, touches+1, key.Touches(), "a refresh takes no touch")
 
-	// The key is found to be copied: nothing more comes of the session.
+	// Whatever happens to the key or its owner, the very next request is told, and
+	// so is whoever has just touched the key.
+	eve := fido.Act{By: "eve@example.com", Rationale: "because"}
 	held, err := c.rp.Credential(t.Context(), credential)
 	require.NoError(t, err)
-	held.State, held.StateReason = fido.StateQuarantined, "copied"
-	store, err := fidosqlite.Open(t.Context(), filepath.Join(s.dir, "issuer.db"))
-	require.NoError(t, err)
-	require.NoError(t, store.UpdateCredential(t.Context(), *held))
-	require.NoError(t, store.Close())
-	post(t, c, token, refresh, p.key.proof(token, time.Now())).refused(t, 400, "invalid_grant")
-	p.touch(t, s.url, key).refused(t, 400, "access_denied")
+	for _, step := range []struct {
+		do, undo func() error
+		says     string // what the refusal tells
+	}{
+		{
+			func() error { _, err := c.rp.Quarantine(t.Context(), credential, eve); return err },
+			func() error { _, err := c.rp.Release(t.Context(), credential, eve); return err }, "quarantined",
+		},
+		{
+			func() error { _, err := c.rp.Block(t.Context(), held.UserHandle, eve); return err },
+			func() error { _, err := c.rp.Unblock(t.Context(), held.UserHandle, eve); return err }, "ask an administrator",
+		},
+		{func() error { _, err := c.rp.ReportLost(t.Context(), credential, eve); return err }, nil, "was revoked"},
+	} {
+		// Somebody is between the touch and the redemption of the code.
+		code := p.touch(t, s.url, key).text("authorization_code")
+		require.NotEmpty(t, code)
+		require.NoError(t, step.do())
+		refreshed := post(t, c, token, refresh, p.key.proof(token, time.Now()))
+		refreshed.refused(t, 400, "invalid_grant")
+		redeemed := post(t, c, token, p.redemption(code), p.key.proof(token, time.Now()))
+		redeemed.refused(t, 400, "invalid_grant")
+		touched := p.touch(t, s.url, key)
+		touched.refused(t, 400, "access_denied")
+		for _, refusal := range []answer{refreshed, redeemed, touched} {
+			require.Contains(t, refusal.text("error_description"), step.says)
+		}
+		if step.undo != nil {
+			require.NoError(t, step.undo())
+			require.Equal(t, http.StatusOK, post(t, c, token, refresh, p.key.proof(token, time.Now())).status)
+		}
+	}
 
 	c.close(t)
 	report, err := audit.VerifyFile(s.auditPath(), s.verifier(t), audit.VerifyOptions{})
