@@ -85,7 +85,7 @@ func TestKeyagentEnroll(t *testing.T) {
 	require.Zero(t, code, said)
 	_, said, code = call(t, w.client, "keyagent", "enroll", "-invite", link, "-key", "soft:b.key")
 	require.Equal(t, 1, code)
-	require.Contains(t, said, "for a new one")
+	require.Contains(t, said, "for a new link")
 	_, invite, _ := strings.Cut(link, "#")
 	require.NotContains(t, said, invite)
 }
