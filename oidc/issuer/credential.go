@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/lakekey/lakekey/fido"
 )
@@ -21,6 +22,11 @@ func signInError(err error) error {
 	}
 	if said, refused := unusable(err); refused {
 		return refuse(http.StatusBadRequest, "access_denied", said)
+	}
+	if policy, refused := errors.AsType[*fido.PolicyError](err); refused {
+		// RFC 6749 §5.2 keeps '"' and '\\' out of an error_description.
+		reasons := strings.NewReplacer(`"`, "'", `\`, "/").Replace(policy.Decision.String())
+		return refuse(http.StatusBadRequest, "access_denied", "the key policy does not let this key in ("+reasons+"); sign in with another key, or ask an administrator")
 	}
 	v, verification := errors.AsType[*fido.VerificationError](err)
 	if verification && v.Signed {

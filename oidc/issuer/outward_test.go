@@ -15,6 +15,7 @@ import (
 	"github.com/lakekey/lakekey/authenticator/softkey"
 	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/fido/keypolicy"
 	"github.com/lakekey/lakekey/oidc/issuer"
 )
 
@@ -119,6 +120,12 @@ func TestRefusalsAfterTheSignature(t *testing.T) {
 	require.Equal(t, before, say(&fido.UnsupportedAlgorithmError{Algorithm: -48}), "found out before the signature")
 	require.Contains(t, before, "start again")
 	require.Contains(t, say(fido.ErrQuarantined), "quarantined")
+	require.Contains(t, say(fido.ErrPending), "approval")
+	require.Contains(t, say(fido.ErrRevoked), "revoked")
+	require.Contains(t, say(fido.ErrBlocked), "blocked")
+	policy := say(&fido.PolicyError{Decision: keypolicy.Decision{Rule: "staff", Reasons: []keypolicy.Reason{{Rule: "staff", Field: "hardware", Want: "true", Found: "no attestation"}}}})
+	require.Contains(t, policy, "hardware: wants true, found no attestation")
+	require.NotContains(t, policy, `"`)
 	require.Contains(t, say(&fido.VerificationError{Check: "sign count", Signed: true}), "sign count")
 }
 
