@@ -51,6 +51,11 @@ func (p *RelyingParty) attest(ctx context.Context, att *protocol.AttestationObje
 	if err != nil {
 		return err
 	}
+	// A key that knows only U2F cannot verify its holder, and signs no flags when it
+	// is registered: what stands there is the client's.
+	if att.Format == formatU2F {
+		c.UserVerified = false
+	}
 	t := p.trust(ctx, c.Created)
 	c.Evidence = t.evidence(att.Format, all, c.Created)
 	c.Evidence.BackupEligible, c.Evidence.UserVerified = c.Evidence.BackupEligible || c.BackupEligible, c.UserVerified

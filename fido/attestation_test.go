@@ -92,6 +92,7 @@ func TestRootedAttestation(t *testing.T) {
 	between := newAuthority(t, "Intermediate", root)
 	cfg := config()
 	cfg.Roots = []fido.Root{{Certificate: soft.certificate}, {Certificate: root.certificate, Hardware: true}}
+	cfg.UserVerification = "preferred" // U2F cannot
 	rp := party(t, cfg, fido.NewMemoryStore())
 	model := [16]byte{1, 2, 3}
 	for name, r := range map[string]struct {

@@ -1,6 +1,14 @@
 package fido
 
-import "context"
+import (
+	"context"
+
+	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/protocol/webauthncbor"
+
+	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/fido/keypolicy"
+)
 
 // COSEAlgorithm reads the algorithm of a COSE_Key.
 var COSEAlgorithm = coseAlgorithm
@@ -33,3 +41,25 @@ func (p *RelyingParty) VerifyRegistration(r CeremonyRecord, response []byte) (*C
 
 // RecoveryCode is the one spelling of a code, and whether it is one.
 var RecoveryCode = recoveryCode
+
+// Judge does what the policy adds to a sign-in: it brings the evidence up to date
+// and decides.
+func (p *RelyingParty) Judge(ctx context.Context, u User, c *Credential) error {
+	t := p.trust(ctx, p.cfg.Now())
+	_, err := p.admit(&u, t.current(c, c.BackupEligible, true), &audit.Event{})
+	return err
+}
+
+// Attest verifies an attestation object and judges it.
+func (p *RelyingParty) Attest(object, clientDataJSON []byte) (authData []byte, e keypolicy.Evidence, err error) {
+	var att protocol.AttestationObject
+	if err := webauthncbor.Unmarshal(object, &att); err != nil {
+		return nil, e, badAttestation("not CBOR")
+	}
+	if err := att.AuthData.Unmarshal(att.RawAuthData); err != nil {
+		return nil, e, badAttestation("no authenticator data")
+	}
+	c := Credential{ClientDataJSON: clientDataJSON, Created: p.cfg.Now()}
+	err = p.attest(context.Background(), &att, &c)
+	return att.RawAuthData, c.Evidence, err
+}

@@ -135,12 +135,40 @@ func TestModelsOfARoot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := config()
-			cfg.Roots = []fido.Root{{Certificate: root.certificate, Models: c.models}}
+			cfg.Roots, cfg.UserVerification = []fido.Root{{Certificate: root.certificate, Models: c.models}}, "preferred"
 			key := newForge(t, fido.ES256)
 			key.aaguid = trinket
 			credential := enrol(t, party(t, cfg, fido.NewMemoryStore()), ana, key, func(d *draft) { d.statement = c.statement(key) })
 			require.Equal(t, c.verdict, credential.Evidence.Verdict, credential.Evidence.Note)
 			require.Equal(t, c.model, credential.Evidence.AAGUID)
 		})
+	}
+}
+
+// A U2F key does not sign the flags at its registration: a client that sets UV
+// there has said so itself.
+func TestU2FVerifiesNobody(t *testing.T) {
+	root := newAuthority(t, "Root", nil)
+	for _, policy := range []*keypolicy.Policy{nil, policyOf(t, keypolicy.DeviceBound())} {
+		cfg := config()
+		cfg.Roots, cfg.Policy = []fido.Root{{Certificate: root.certificate, Hardware: true}}, policy
+		rp := party(t, cfg, fido.NewMemoryStore())
+		key := newForge(t, fido.ES256)
+		_, c := beginRegistration(t, rp, ana)
+		_, err := rp.FinishRegistration(t.Context(), c.ID, key.register(t, c.Options, func(d *draft) { d.statement = u2f(t, key, root.leaf(t, trinket)) }))
+		refusedFor(t, err, "user_verification")
+	}
+}
+
+// Android's certificates may be for keys of other kinds.
+func TestAndroidKeyAlgorithms(t *testing.T) {
+	root := newAuthority(t, "Root", nil)
+	cfg := config()
+	cfg.Roots = []fido.Root{{Certificate: root.certificate, Hardware: true}}
+	rp := party(t, cfg, fido.NewMemoryStore())
+	for _, alg := range []fido.Algorithm{fido.ES256, fido.EdDSA, fido.RS256} {
+		key := newForge(t, alg)
+		c := enrol(t, rp, ana, key, func(d *draft) { d.statement = androidKey(t, key, root) })
+		require.Equal(t, keypolicy.Rooted, c.Evidence.Verdict, alg)
 	}
 }

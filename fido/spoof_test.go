@@ -131,6 +131,7 @@ func TestSpoofTable(t *testing.T) {
 		fmt.Fprintf(&table, "\n%-34s %-8s", name, verdict)
 		for i, p := range profiles() {
 			cfg := config()
+			p.profile.InsecureNoUserVerification = strings.HasPrefix(name, "U2F") // which cannot
 			cfg.Metadata, cfg.Policy = m.metadata, policyOf(t, p.profile)
 			cfg.Roots = []fido.Root{{Certificate: m.yubico.certificate, Hardware: true}, {Certificate: m.cheap.certificate, Models: []keypolicy.AAGUID{trinket}}}
 			rp := party(t, cfg, fido.NewMemoryStore())
@@ -180,7 +181,7 @@ func TestPolicyAtSignIn(t *testing.T) {
 	for _, s := range spoofs(t, m) {
 		store := fido.NewMemoryStore()
 		cfg := config()
-		cfg.Metadata = m.metadata
+		cfg.Metadata, cfg.UserVerification = m.metadata, "preferred"
 		key := newForge(t, fido.ES256)
 		key.aaguid = s.aaguid
 		enrol(t, party(t, cfg, store), ana, key, func(d *draft) { d.statement = s.statement(key) })

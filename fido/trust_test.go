@@ -266,7 +266,7 @@ func TestU2FKeyIdentifier(t *testing.T) {
 	var m models
 	metadata := &changing{fixed{blob: m.blob(t, entry)}}
 	cfg := config()
-	cfg.Metadata, cfg.Policy = metadata, policyOf(t, keypolicy.AttestedHardware())
+	cfg.Metadata, cfg.Policy = metadata, policyOf(t, keypolicy.Profile{Attested: true, Hardware: true, InsecureNoUserVerification: true})
 	rp := party(t, cfg, fido.NewMemoryStore())
 	key := newForge(t, fido.ES256)
 	c := enrol(t, rp, ana, key, func(d *draft) { d.statement = u2f(t, key, leaf) })
@@ -310,10 +310,53 @@ func TestYubicoCertificateSaysFIPS(t *testing.T) {
 	}
 }
 
+// TestAttachmentHints: what the metadata says of where a model is.
+func TestAttachmentHints(t *testing.T) {
+	root := newAuthority(t, "Root", nil)
+	for want, hints := range map[string][]string{"platform": {"internal"}, "cross-platform": {"external", "nfc"}, "": {"internal", "external"}} {
+		var m models
+		e := fipsEntry(root)
+		e.Statement = map[string]any{"attachmentHint": hints}
+		cfg := config()
+		cfg.Metadata = fixed{blob: m.blob(t, e)}
+		_, c := genuineKey(t, party(t, cfg, fido.NewMemoryStore()), root)
+		require.Equal(t, want, c.Evidence.Attachment)
+	}
+}
+
 func TestMetadataErrorsAreNotSwallowed(t *testing.T) {
 	cfg := config()
 	cfg.Metadata = fixed{err: errors.New("mds: the disk is gone")}
 	c := enrol(t, party(t, cfg, fido.NewMemoryStore()), ana, newForge(t, fido.ES256))
 	require.True(t, c.Evidence.MetadataStale)
 	require.Contains(t, c.Evidence.Note, "the disk is gone")
+}
+
+// BenchmarkJudge is what policy and metadata cost at a sign-in, whose signature
+// takes 70 µs and more.
+func BenchmarkJudge(b *testing.B) {
+	root := newAuthority(b, "Root", nil)
+	var m models
+	blob := m.blob(b, fipsEntry(root, mds.StatusReport{Status: mds.Certified}, mds.StatusReport{Status: mds.CertifiedL1}, mds.StatusReport{Status: mds.CertifiedL2}))
+	pinned := []fido.Root{{Certificate: root.certificate, Hardware: true}}
+	for name, change := range map[string]func(*fido.Config){
+		"nothing configured": func(*fido.Config) {},
+		"pinned root":        func(c *fido.Config) { c.Roots, c.Policy = pinned, policyOf(b, keypolicy.AttestedHardware()) },
+		"metadata":           func(c *fido.Config) { c.Metadata, c.Policy = fixed{blob: blob}, policyOf(b, keypolicy.FIPS()) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			cfg := config()
+			change(&cfg)
+			rp := party(b, cfg, fido.NewMemoryStore())
+			_, c := genuineKey(b, rp, root)
+			user, err := rp.User(b.Context(), c.UserHandle)
+			require.NoError(b, err)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := rp.Judge(b.Context(), user, c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
