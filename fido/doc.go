@@ -20,9 +20,12 @@
 //   - A credential belongs to one person for ever: its ID is unique over all
 //     users, and an assertion counts only for its owner.
 //   - What a key says about itself is a claim. It is a fact only where the
-//     [Verdict] is [AttestationRooted]: then the attestation chains to a
-//     certificate that was pinned in [Config.Roots]. Certificates inside an
-//     attestation never vouch for themselves.
+//     verdict is [keypolicy.Rooted]: then the attestation chains to a root that
+//     the metadata has for that very model, or that was pinned in [Config.Roots].
+//     Certificates inside an attestation never vouch for themselves.
+//   - The key policy is asked at registration and at every sign-in, with what is
+//     known of the model by then, and without a word to the network.
+//     [RelyingParty.Reevaluate] asks it about all keys.
 //   - An algorithm whose signatures this build cannot verify is refused at
 //     registration, not at the first sign-in.
 //   - A sign counter that goes back quarantines the credential.

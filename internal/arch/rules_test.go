@@ -40,6 +40,7 @@ var home = []struct {
 	{"github.com/databricks/databricks-sdk-go", []string{"databricks", "databricks/", "examples/"}, "34 linked modules"},
 	{"github.com/databricks/databricks-sdk-go/", []string{"databricks", "databricks/", "examples/"}, "34 linked modules"},
 	{"github.com/fxamacker/cbor/v2", []string{"authenticator", "authenticator/", "fido"}, "CBOR is the language of keys"},
+	{"go.yaml.in/yaml/v3", []string{"fido/keypolicy", "oidc/policy"}, "policies are files that people write; everything else is JSON"},
 	{"modernc.org/", []string{"internal/sqlitedb"}, "one place opens SQLite, so that journal mode, locking and durability are decided once"},
 	{"github.com/jackc/pgx/v5", []string{"internal/postgresdb"}, "one place opens PostgreSQL, so that TLS, time limits and what errors say are decided once"},
 	{"github.com/jackc/pgx/v5/", []string{"internal/postgresdb"}, "one place opens PostgreSQL, so that TLS, time limits and what errors say are decided once"},
