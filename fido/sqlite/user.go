@@ -91,10 +91,11 @@ func (s *Store) UpdateUser(ctx context.Context, u fido.User) error {
 
 // ListUsers implements fido.Store.
 func (s *Store) ListUsers(ctx context.Context, q fido.UserQuery) (page []fido.User, err error) {
-	// Keys are compared as bytes, which is how SQLite compares texts in UTF-8. The
-	// range lets it use the index; substr makes it exact.
-	rows, err := s.db.QueryContext(ctx, "SELECT "+userColumns+" FROM fido_users WHERE key > ? AND key >= ? AND substr(key, 1, length(?)) = ? ORDER BY key LIMIT ?",
-		q.After, q.Prefix, q.Prefix, q.Prefix, fido.PageSize(q.Limit))
+	// Keys are compared as bytes, which is how SQLite compares texts in UTF-8. What
+	// begins with the prefix lies between it and the prefix with the last of all
+	// characters behind it, which no name holds.
+	rows, err := s.db.QueryContext(ctx, "SELECT "+userColumns+" FROM fido_users WHERE key > ? AND key >= ? AND key < ? || char(1114111) ORDER BY key LIMIT ?",
+		q.After, q.Prefix, q.Prefix, fido.PageSize(q.Limit))
 	if err != nil {
 		return nil, failed(ctx, "reading users", err)
 	}
