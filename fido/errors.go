@@ -24,7 +24,7 @@ var (
 
 	// ErrQuarantined says that the credential is not accepted until somebody has
 	// looked at it.
-	ErrQuarantined = errors.New("fido: this key is quarantined, because it may have been copied; use another key and tell an administrator")
+	ErrQuarantined = errors.New("fido: this key is quarantined until an administrator has looked at it; use another key, and ask one")
 
 	// ErrPending, ErrRevoked and ErrBlocked say why a key that is registered does
 	// not sign in; so does ErrQuarantined. Who has not shown its signature is not

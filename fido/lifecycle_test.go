@@ -12,78 +12,8 @@ import (
 
 	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/fido/keypolicy"
 )
-
-// eve administers; why is what she says.
-var eve = fido.Act{By: "eve@example.com", Rationale: "because", RemoteAddr: "192.0.2.9"}
-
-// inbox keeps notices.
-type inbox struct {
-	mu      sync.Mutex
-	notices []fido.Notice
-	err     error
-}
-
-func (b *inbox) Notify(_ context.Context, n fido.Notice) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.notices = append(b.notices, n)
-	return b.err
-}
-
-// types empties the inbox.
-func (b *inbox) types() (all []string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, n := range b.notices {
-		all = append(all, n.Type)
-	}
-	b.notices = nil
-	return all
-}
-
-// house is a relying party with everything that hears of a change.
-type house struct {
-	*fido.RelyingParty
-	store fido.Store
-	log   *audit.Log
-	inbox *inbox
-	at    time.Time
-}
-
-func newHouse(t testing.TB, store fido.Store, change ...func(*fido.Config)) *house {
-	t.Helper()
-	h := &house{store: store, inbox: &inbox{}, at: time.Date(2027, 1, 2, 3, 4, 5, 6, time.UTC)}
-	h.log, _ = memoryLog(t)
-	cfg := config()
-	cfg.Audit, cfg.InsecureNoAudit, cfg.Notifier = h.log, false, h.inbox
-	cfg.Now = func() time.Time { return h.at }
-	for _, c := range change {
-		c(&cfg)
-	}
-	h.RelyingParty = party(t, cfg, store)
-	return h
-}
-
-// pend makes the key as one is whose approval the policy asks for.
-func (h *house) pend(t testing.TB, id []byte) {
-	t.Helper()
-	c, err := h.store.Credential(t.Context(), id)
-	require.NoError(t, err)
-	c.State, c.Approved = fido.StatePending, time.Time{}
-	require.NoError(t, h.store.UpdateCredential(t.Context(), c))
-}
-
-// recorded returns the lines since the last call that hold the type.
-func recorded(t testing.TB, log *audit.Log, typ string) (found []string) {
-	t.Helper()
-	for _, line := range lines(t, log) {
-		if strings.Contains(line, `"type":"`+typ+`"`) {
-			found = append(found, line)
-		}
-	}
-	return found
-}
 
 type act = func(context.Context, []byte, fido.Act) (*fido.Credential, error)
 
@@ -252,13 +182,6 @@ func TestActsSayWhoAndWhy(t *testing.T) {
 	require.Equal(t, fido.StatePending, mustCredential(t, h, key.id).State)
 }
 
-func mustCredential(t testing.TB, h *house, id []byte) *fido.Credential {
-	t.Helper()
-	c, err := h.Credential(t.Context(), id)
-	require.NoError(t, err)
-	return c
-}
-
 func TestRename(t *testing.T) {
 	h := newHouse(t, fido.NewMemoryStore())
 	key := newForge(t, fido.EdDSA)
@@ -409,6 +332,36 @@ func TestDecisionsRace(t *testing.T) {
 				want := map[bool]fido.State{true: fido.StateActive, false: fido.StateRevoked}[approved == 1]
 				require.Equal(t, want, mustCredential(t, h, key.id).State)
 			}
+		})
+	}
+}
+
+// Where the policy asks for an approval, a new key waits for it.
+func TestPolicyAsksForApproval(t *testing.T) {
+	for name, store := range stores(t) {
+		t.Run(name, func(t *testing.T) {
+			policy, err := keypolicy.New(nil, keypolicy.Rule{Name: "all", Approval: keypolicy.ApprovalAlways})
+			require.NoError(t, err)
+			h := newHouse(t, store, func(c *fido.Config) { c.Policy = policy })
+			key := newForge(t, fido.EdDSA)
+			c := enrol(t, h.RelyingParty, ana, key)
+			require.Equal(t, fido.StatePending, c.State)
+			require.True(t, mustCredential(t, h, key.id).Approved.IsZero())
+			require.Equal(t, []string{"credential.pending"}, h.inbox.types())
+			require.Len(t, recorded(t, h.log, "credential.pending"), 1)
+			_, err = signIn(t, h.RelyingParty, ana, key)
+			require.ErrorIs(t, err, fido.ErrPending)
+			for range h.HeldAt(t.Context(), h.at) {
+				require.Fail(t, "nobody holds what was not approved")
+			}
+			waiting, err := h.Credentials(t.Context(), fido.CredentialQuery{State: fido.StatePending})
+			require.NoError(t, err)
+			require.Len(t, waiting, 1)
+			h.at = h.at.Add(time.Hour)
+			_, err = h.Approve(t.Context(), key.id, eve)
+			require.NoError(t, err)
+			_, err = signIn(t, h.RelyingParty, ana, key)
+			require.NoError(t, err)
 		})
 	}
 }

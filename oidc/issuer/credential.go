@@ -24,7 +24,7 @@ func signInError(err error) error {
 		return refuse(http.StatusBadRequest, "access_denied", said)
 	}
 	if policy, refused := errors.AsType[*fido.PolicyError](err); refused {
-		// RFC 6749 §5.2 keeps '"' and '\\' out of an error_description.
+		// RFC 6749 §5.2 keeps '"' and '\' out of an error_description.
 		reasons := strings.NewReplacer(`"`, "'", `\`, "/").Replace(policy.Decision.String())
 		return refuse(http.StatusBadRequest, "access_denied", "the key policy does not let this key in ("+reasons+"); sign in with another key, or ask an administrator")
 	}
@@ -59,7 +59,7 @@ func unusable(err error) (text string, ok bool) {
 	case errors.Is(err, fido.ErrRevoked):
 		return "this key was revoked; sign in with another key, or ask an administrator for a new enrolment link", true
 	case errors.Is(err, fido.ErrQuarantined):
-		return "this key is quarantined, because it may have been copied or is no longer trusted; use another key and tell an administrator", true
+		return "this key is quarantined, because it may have been copied or is no longer trusted; use another key, and ask an administrator", true
 	case errors.Is(err, fido.ErrPending):
 		return "this key waits for an administrator's approval; ask for it, or sign in with another key", true
 	case errors.Is(err, fido.ErrBlocked):
