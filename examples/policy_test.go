@@ -25,6 +25,10 @@ func TestPolicyOfTheProvider(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Contains(t, said, "-policy: open ")
 
+	_, said, code = call(t, dir, "idp", "-db", "memory:", "-audit", "audit.log", "-metadata-offline")
+	require.Equal(t, 1, code)
+	require.Contains(t, said, "-metadata-offline needs -metadata")
+
 	example, err := os.ReadFile("idp/policy.yaml")
 	require.NoError(t, err)
 	for _, c := range []struct {
@@ -34,7 +38,8 @@ func TestPolicyOfTheProvider(t *testing.T) {
 		{string(example), 0}, // a rule for everybody stands at the end
 		{"version: 1\nrules:\n- {name: hardware only, profile: attested-hardware}\n", 1},
 	} {
-		idp := start(t, dir, "idp", append(args, write(c.policy))...)
+		// There is no metadata in that file, which the provider does without.
+		idp := start(t, dir, "idp", append(args, write(c.policy), "-metadata", filepath.Join(dir, "mds.jwt"), "-metadata-offline")...)
 		idp.line(t)
 		link, said, code := call(t, dir, "idp", "invite", "-db", "sqlite:keys.db", "-user", ada)
 		require.Zero(t, code, said)

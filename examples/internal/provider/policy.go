@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/fido/keypolicy"
 	"github.com/lakekey/lakekey/fido/mds"
 )
@@ -36,21 +37,67 @@ func openPolicy(file string) (*keypolicy.Policy, error) {
 	return p, nil
 }
 
-// metadata is what is known about key models, kept current in the background.
+// metadata is what is known about key models.
 type metadata struct {
 	*mds.Source
-	stop func()
+	updated chan struct{} // there is something new to know
+	stop    func()
 }
 
-// openMetadata begins to keep the FIDO metadata in file. It does not wait for it:
-// until it has arrived, rules that need it are not fulfilled.
-func openMetadata(ctx context.Context, file string, offline bool, logger *slog.Logger) (*metadata, error) {
-	source, err := mds.NewSource(mds.SourceConfig{File: file, Offline: offline, Logger: logger})
+// openMetadata will keep the FIDO metadata in file.
+func openMetadata(file string, offline bool, logger *slog.Logger) (*metadata, error) {
+	m := &metadata{updated: make(chan struct{}, 1), stop: func() {}}
+	var err error
+	m.Source, err = mds.NewSource(mds.SourceConfig{File: file, Offline: offline, Logger: logger, OnUpdate: func(*mds.Blob) {
+		select {
+		case m.updated <- struct{}{}:
+		default: // somebody has been told and has not looked yet
+		}
+	}})
 	if err != nil {
 		return nil, fmt.Errorf("-metadata: %w", err)
 	}
+	return m, nil
+}
+
+// keep keeps the metadata current in the background, and looks at everybody's
+// keys again when there is something new. It does not wait for the first: until
+// it has arrived, rules that need it are not fulfilled. Keys that the policy
+// refuses now are named in the log, where an administrator finds them; they sign
+// in nowhere.
+func (m *metadata) keep(ctx context.Context, rp *fido.RelyingParty, logger *slog.Logger) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // it ends with the provider
 	var running sync.WaitGroup
-	running.Go(func() { _ = source.Run(ctx) }) // its error is that ctx has ended
-	return &metadata{source, func() { cancel(); running.Wait() }}, nil
+	m.stop = func() { cancel(); running.Wait() }
+	running.Go(func() { _ = m.Run(ctx) }) // its error is that ctx has ended
+	running.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-m.updated:
+				reevaluate(ctx, rp, logger)
+			}
+		}
+	})
+}
+
+// reevaluate looks at all keys and says in the log what has become of them.
+func reevaluate(ctx context.Context, rp *fido.RelyingParty, logger *slog.Logger) {
+	o := fido.ReevaluateOptions{By: "idp", Limit: 10_000}
+	for {
+		r, err := rp.Reevaluate(ctx, o)
+		for _, f := range r.Findings {
+			if !f.Decision.Allowed {
+				logger.WarnContext(ctx, "a registered key is refused now", "name", f.Credential.Name, "model", f.Credential.Evidence.Model, "why", f.Decision.String())
+			}
+		}
+		if err != nil {
+			logger.ErrorContext(ctx, "keys could not be looked at again", "looked", r.Looked, "error", err)
+		}
+		if err != nil || r.Done {
+			return
+		}
+		o.After = r.Last
+	}
 }

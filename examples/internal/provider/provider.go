@@ -55,6 +55,10 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 		return nil, fmt.Errorf("-url %q: must be https://HOST, or http://localhost:PORT on one machine", cfg.URL)
 	}
 	p := &Provider{url: cfg.URL}
+	logger := cfg.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
 	defer func() {
 		if err != nil {
 			_ = p.Close() // the first error is the one to tell
@@ -71,13 +75,16 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 		return nil, err
 	}
 	if cfg.Metadata != "" {
-		if p.metadata, err = openMetadata(ctx, cfg.Metadata, cfg.MetadataOffline, cfg.Logger); err != nil {
+		if p.metadata, err = openMetadata(cfg.Metadata, cfg.MetadataOffline, cfg.Logger); err != nil {
 			return nil, err
 		}
 		keys.Metadata = p.metadata
 	}
 	if p.rp, err = fido.New(keys, p.db.fido); err != nil {
 		return nil, err
+	}
+	if p.metadata != nil {
+		p.metadata.keep(ctx, p.rp, logger)
 	}
 	idp, err := issuer.New(ctx, issuer.Config{
 		URL:     cfg.URL,

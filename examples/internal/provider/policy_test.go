@@ -1,0 +1,48 @@
+package provider_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lakekey/lakekey/examples/internal/provider"
+	"github.com/lakekey/lakekey/fido"
+	"github.com/lakekey/lakekey/fido/keypolicy"
+	"github.com/lakekey/lakekey/fido/mds"
+)
+
+// none is metadata that cannot be had.
+type none struct{}
+
+func (none) Current(context.Context) (*mds.Blob, error) { return nil, errors.New("mds: out of reach") }
+
+func TestReevaluateSaysWhichKeysAreRefused(t *testing.T) {
+	store := fido.NewMemoryStore()
+	owner, err := store.EnsureUser(t.Context(), "ana@example.com", fido.User{Handle: []byte("handle"), Name: "ana@example.com"})
+	require.NoError(t, err)
+	require.NoError(t, store.AddCredential(t.Context(), fido.Credential{ID: []byte("id"), UserHandle: owner.Handle, Name: "blue key", State: fido.StateActive}, fido.Addition{}))
+	policy, err := keypolicy.New(nil, keypolicy.Rule{Name: "hardware only", Profile: keypolicy.AttestedHardware()})
+	require.NoError(t, err)
+	cfg := fido.Config{ID: "localhost", Origins: []string{"http://localhost:1"}, InsecureNoAudit: true, Policy: policy}
+	rp, err := fido.New(cfg, store)
+	require.NoError(t, err)
+	var said bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&said, nil))
+	provider.Reevaluate(t.Context(), rp, logger)
+	require.Contains(t, said.String(), "a registered key is refused now")
+	require.Contains(t, said.String(), "blue key")
+	require.Contains(t, said.String(), "hardware only")
+	require.NoError(t, rp.Active(t.Context(), []byte("id")), "it is for an administrator to take it out of use")
+
+	cfg.Metadata = none{}
+	rp, err = fido.New(cfg, store)
+	require.NoError(t, err)
+	said.Reset()
+	provider.Reevaluate(t.Context(), rp, logger)
+	require.Contains(t, said.String(), "out of reach")
+	require.NotContains(t, said.String(), "refused")
+}
