@@ -49,6 +49,7 @@ func (c *clock) move(d time.Duration) {
 type site struct {
 	url   string
 	rp    *fido.RelyingParty
+	store *fido.MemoryStore
 	web   *web.Site
 	clock *clock
 	log   *audit.Log
@@ -83,7 +84,8 @@ func newSite(t *testing.T, o options) *site {
 	if o.fido != nil {
 		o.fido(&fc)
 	}
-	s.rp, err = fido.New(fc, fido.NewMemoryStore())
+	s.store = fido.NewMemoryStore()
+	s.rp, err = fido.New(fc, s.store)
 	require.NoError(t, err)
 	wc := web.Config{Origins: []string{s.url}, Name: "Acme data platform", Trail: s.trail, Now: s.clock.Now}
 	if o.web != nil {

@@ -312,7 +312,7 @@ function keys(page) {
 		const {codes} = await act(base + '/keys/recovery', {});
 		$('#codelist').replaceChildren(...codes.map((c) => Object.assign(document.createElement('li'), {textContent: c})));
 		$('#codes').hidden = false;
-		$('#recoveryform').hidden = true;
+		$('#recoveryform').hidden = $('#codes-before').hidden = true;
 		$('#codes-title').focus();
 	});
 	copy($('#copycodes'), () => [...$('#codelist').children].map((li) => li.textContent).join('\n'));
