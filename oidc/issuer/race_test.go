@@ -8,8 +8,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lakekey/lakekey/internal/postgrestest"
 	"github.com/lakekey/lakekey/oidc/issuer"
 	"github.com/lakekey/lakekey/oidc/issuer/issuertest"
+	"github.com/lakekey/lakekey/oidc/issuer/postgres"
 	"github.com/lakekey/lakekey/oidc/issuer/sqlite"
 )
 
@@ -33,6 +35,12 @@ func TestParallelRedemptions(t *testing.T) {
 		"memory": {1000, func(*testing.T) issuer.Store { return issuer.NewMemoryStore() }},
 		"sqlite": {50, func(t *testing.T) issuer.Store { // the store's own tests race 1,000 rounds
 			s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "issuer.db"))
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, s.Close()) })
+			return s
+		}},
+		"postgres": {50, func(t *testing.T) issuer.Store {
+			s, err := postgres.Open(t.Context(), postgrestest.URL(t))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, s.Close()) })
 			return s
