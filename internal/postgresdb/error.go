@@ -114,7 +114,3 @@ func code(err error) string {
 // IsUnique reports whether the driver's err says that a row with the same primary
 // key or unique value exists already.
 func IsUnique(err error) bool { return code(err) == "23505" }
-
-// IsForeignKey reports whether the driver's err says that a row which another
-// one names does not exist.
-func IsForeignKey(err error) bool { return code(err) == "23503" }
