@@ -2,8 +2,10 @@ package fidotest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -89,11 +91,21 @@ func credentialPages(t *testing.T, s fido.Store) {
 
 func longPages(t *testing.T, s fido.Store) {
 	addUser(t, s, 1)
-	for n := range 1005 {
-		c := credential(0, 1)
-		c.ID = fmt.Appendf(nil, "%04d", n)
-		ok(t, s.AddCredential(t.Context(), c, fido.Addition{}))
+	// Many at a time: a store whose writers share a flush is done sooner.
+	errs := make([]error, 1005)
+	var wg sync.WaitGroup
+	turns := make(chan struct{}, 32)
+	for n := range errs {
+		wg.Go(func() {
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			c := credential(0, 1)
+			c.ID = fmt.Appendf(nil, "%04d", n)
+			errs[n] = s.AddCredential(t.Context(), c, fido.Addition{})
+		})
 	}
+	wg.Wait()
+	ok(t, errors.Join(errs...))
 	for limit, want := range map[int]int{0: 100, -1: 100, 7: 7, 1000: 1000, 5000: 1000} {
 		page, err := s.ListCredentials(t.Context(), fido.CredentialQuery{Limit: limit})
 		ok(t, err)
