@@ -95,7 +95,11 @@ func (db *DB) transact(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	if err != nil {
 		return db.Failed(ctx, "starting a transaction", err)
 	}
-	defer func() { _ = tx.Rollback() }() // does nothing after Commit; also if fn panics
+	defer func() { // also if fn panics
+		if err := tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) && ctx.Err() == nil {
+			db.forget() // fn may have kept to itself that the connection was lost
+		}
+	}()
 	if err := fn(tx); err != nil {
 		return err
 	}

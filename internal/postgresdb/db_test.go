@@ -191,6 +191,21 @@ func TestServerGoesAndComesBack(t *testing.T) {
 		requireUnavailable(err)
 	}
 	require.NoError(t, read())
+
+	// Likewise if who was in a transaction does not say what happened.
+	server.Stop(t)
+	server.Start(t)
+	silent := errors.New("no idea")
+	err = db.Write(t.Context(), func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(t.Context(), "UPDATE counters SET n = n"); err != nil {
+			return silent
+		}
+		return nil
+	})
+	if e, ok := errors.AsType[*postgresdb.Error](err); err != nil && !errors.Is(err, silent) {
+		require.True(t, ok && e.Unavailable, "%v", err)
+	}
+	require.NoError(t, read())
 	require.NoError(t, increment(t.Context(), db))
 }
 

@@ -71,10 +71,15 @@ func (db *DB) Failed(ctx context.Context, what string, err error) error {
 	}
 	e := explain(what, err)
 	if e.Unavailable && (e.Code == "" || e.Code[:2] == "57") {
-		db.SetMaxIdleConns(-1)
-		db.SetMaxIdleConns(db.conns)
+		db.forget()
 	}
 	return e
+}
+
+// forget closes the connections that lie idle.
+func (db *DB) forget() {
+	db.SetMaxIdleConns(-1)
+	db.SetMaxIdleConns(db.conns)
 }
 
 func explain(what string, err error) *Error {
