@@ -60,12 +60,12 @@ class Refusal extends Error {
 
 const named = (name) => Object.assign(new Error(name), {name});
 
-async function post(path, body) {
+async function post(path, body, signal) {
 	let response, answer;
 	try {
 		response = await fetch(path, {
 			method: 'POST', credentials: 'same-origin', redirect: 'error', cache: 'no-store',
-			headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body),
+			headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body), signal,
 		});
 		answer = await response.json();
 	} catch {
@@ -203,7 +203,7 @@ const copy = (button, what) => button?.addEventListener('click', async () => {
 
 function signin() {
 	const form = $('#signin'), here = location.pathname + location.search;
-	let offered = null, renew = 0;
+	let offered;
 
 	const finish = async (begun, response) => {
 		try {
@@ -219,28 +219,38 @@ function signin() {
 
 	// offer has the browser list passkeys in the name's field, until it is told to
 	// stop. A challenge does not live for ever, so it is made anew in time.
-	const offer = async () => {
-		if (!form.elements.user || !(await window.PublicKeyCredential?.isConditionalMediationAvailable?.())) return;
-		const mine = offered = new AbortController();
+	const offer = () => {
+		const stop = new AbortController();
+		offered = {stop, over: list(stop.signal)};
+	};
+	const list = async (stopped) => {
+		let renew;
 		try {
-			const begun = await post(here, {step: 'options'});
-			if (mine.signal.aborted) return;
-			renew = setTimeout(() => { mine.abort(); offer(); }, begun.options.timeout * 0.8);
-			const response = await get(begun.options, {mediation: 'conditional', signal: mine.signal});
+			if (!form.elements.user || !(await window.PublicKeyCredential?.isConditionalMediationAvailable?.())) return;
+			const begun = await post(here, {step: 'options'}, stopped);
+			if (stopped.aborted) return;
+			renew = setTimeout(async () => { await withdraw(); if (!form.hasAttribute('aria-busy')) offer(); }, begun.options.timeout * 0.8);
+			const response = await get(begun.options, {mediation: 'conditional', signal: stopped});
 			clearTimeout(renew);
 			await finish(begun, response);
 		} catch (error) {
-			clearTimeout(renew);
 			if (error instanceof Refusal && error.status !== 429) {
 				say('wrong', explain(error, 'sign in'));
 				offer();
 			}
+		} finally {
+			clearTimeout(renew);
 		}
+	};
+	// withdraw ends the offer. Only when the browser has let go of it is it asked for
+	// a key in earnest: one that is asked twice at a time may answer neither.
+	const withdraw = () => {
+		offered.stop.abort();
+		return offered.over;
 	};
 
 	onSubmit(form, async ({user}) => {
-		offered?.abort();
-		clearTimeout(renew);
+		await withdraw();
 		try {
 			const begun = await post(here, {step: 'options', user: (user || '').trim()});
 			const response = await get(begun.options);
