@@ -3,7 +3,7 @@
 // # Start here
 //
 // [Panva] starts panva's oidc-provider, whose person signs in as a test says,
-// and which misbehaves on request. [Zitadel] starts the example provider of
+// and which misbehaves on request. [Dex] starts Dex, [Zitadel] the example provider of
 // zitadel/oidc. Each returns where it is and who its clients and people are; a
 // [Visitor] signs a person in there without a browser. [Node] runs a JavaScript
 // program with the packages openid-client and jose at hand.
