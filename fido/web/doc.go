@@ -12,7 +12,8 @@
 //
 // [Site.SignIn] makes a sign-in page for another package, which gets the
 // *fido.Proof and says where the browser goes next: see [Visit].
-// [Site.Session] says who has signed in.
+// [Site.Session] says who has signed in. [Site.Ask], [Site.Say] and [Site.Guard]
+// make further pages that look and are guarded like the site's own.
 //
 // # Pages
 //

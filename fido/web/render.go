@@ -30,7 +30,7 @@ type view struct {
 }
 
 // pageNames are the templates beside the layout that all of them fill.
-var pageNames = []string{"message", "signin", "enroll", "keys", "approvals", "people", "person", "allkeys", "trail", "invite"}
+var pageNames = []string{"message", "signin", "enroll", "keys", "approvals", "people", "person", "allkeys", "trail", "invite", "ask"}
 
 func loadPages() (map[string]*template.Template, error) {
 	functions := template.FuncMap{

@@ -35,7 +35,10 @@ type Visit interface {
 type Prompt struct {
 	Title    string       // the heading; empty: "Sign in"
 	Text     string       // who wants to know, and what for
+	Facts    []Fact       // what to look at before touching a key
+	Cancel   string       // where a link leads that declines; empty: there is none
 	UserName string       // who is asked; empty: whoever has a key
+	Suggest  string       // a name that may be changed, where nobody in particular is asked
 	Purpose  fido.Purpose // PurposeSignIn, also when empty, or PurposeStepUp, which needs a UserName
 }
 

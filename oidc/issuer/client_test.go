@@ -213,3 +213,9 @@ func verify(t testing.TB, jwt string, jwks map[string]any) (header, claims map[s
 	require.True(t, ecdsa.Verify(key, sum[:], bigInt(sig[:32]), bigInt(sig[32:])))
 	return header, claims
 }
+
+// atHash is OpenID Connect Core §3.1.3.6 for ES256.
+func atHash(accessToken string) string {
+	sum := sha256.Sum256([]byte(accessToken))
+	return b64.EncodeToString(sum[:16])
+}

@@ -17,7 +17,15 @@ func VerifyProof(headers []string, target string, now time.Time) (jkt string, un
 // ParseForm reads a form body.
 func ParseForm(body string) (map[string]string, error) { return parseForm(body) }
 
+// ParseClaims reads a claims parameter.
+func ParseClaims(s string) (acr []string, subject string, idToken, userinfo []string, err error) {
+	a, err := parseClaims(s)
+	return a.acr, a.subject, a.idToken, a.userinfo, err
+}
+
 var (
-	NormalURL = normalURL
-	SameURL   = sameURL
+	CheckRedirectURI = checkRedirectURI
+	RedirectAllowed  = redirectAllowed
+	NormalURL        = normalURL
+	SameURL          = sameURL
 )

@@ -14,6 +14,7 @@ const (
 	maxParameters = 64
 	maxIdentifier = 255 // of client_id and audience
 	maxText       = 512 // of a nonce or login hint
+	maxName       = 128 // of a client, in bytes
 )
 
 // form is a request's parameters: each at most once, none empty.
@@ -43,7 +44,7 @@ func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
 func parseForm(body string) (form, error) {
 	values, err := url.ParseQuery(body)
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "invalid_request", "the request body is not a well-formed form")
+		return nil, refuse(http.StatusBadRequest, "invalid_request", "the parameters are not a well-formed form")
 	}
 	if len(values) > maxParameters {
 		return nil, refuse(http.StatusBadRequest, "invalid_request", "too many parameters")

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/fido/web"
 	"github.com/lakekey/lakekey/internal/origin"
 	"github.com/lakekey/lakekey/internal/secret"
 )
@@ -41,6 +41,10 @@ type Config struct {
 	// Audit receives an intent before and a result after every token.
 	// Required: without a durable record there is no token.
 	Audit *audit.Log
+	// Site has the pages on which people sign in with a browser; the host of
+	// URL is one of its origins. nil: no browser and no device signs in, only
+	// programs that talk to a key themselves.
+	Site *web.Site
 	// SessionLifetime is how long after the touch a session yields tokens.
 	// 0 means 8 h; more than 12 h is refused.
 	SessionLifetime time.Duration
@@ -52,19 +56,6 @@ type Config struct {
 	// Logger receives what a client must not be told, such as a store's
 	// failure; nil discards.
 	Logger *slog.Logger
-}
-
-// Client is a program that may ask this issuer for tokens. It is a public
-// client: what holds a token to it is its DPoP key, not a shared secret. The
-// flow is for first-party programs only (FiPA §9.1), so clients are listed,
-// never registered by themselves.
-type Client struct {
-	ID string
-	// Audiences are the values of aud it may ask for, beside its own ID.
-	Audiences []string
-	// InsecureAnyAudience lets it ask for any audience: every party that
-	// trusts this issuer must then check azp by itself.
-	InsecureAnyAudience bool
 }
 
 const (
@@ -87,6 +78,7 @@ type Issuer struct {
 	rp           RelyingParty
 	store        Store
 	audit        *audit.Log
+	site         *web.Site // nil: no pages
 	session      time.Duration
 	token        time.Duration
 	now          func() time.Time
@@ -96,6 +88,8 @@ type Issuer struct {
 	routes       map[string]route
 	tokenURL     string
 	challengeURL string
+	authorizeURL string
+	pageURL      string
 	revokeURL    string
 	swept        atomic.Int64 // Unix seconds
 
@@ -127,6 +121,7 @@ func New(ctx context.Context, cfg Config, rp RelyingParty, store Store) (*Issuer
 		rp:      rp,
 		store:   store,
 		audit:   cfg.Audit,
+		site:    cfg.Site,
 		session: cfg.SessionLifetime,
 		token:   cfg.TokenLifetime,
 		now:     cfg.Now,
@@ -160,54 +155,6 @@ func New(ctx context.Context, cfg Config, rp RelyingParty, store Store) (*Issuer
 		return nil, err
 	}
 	return i, i.addRoutes(set)
-}
-
-func (i *Issuer) addClients(clients []Client) error {
-	if len(clients) == 0 {
-		return errors.New("issuer: Config.Clients is empty: nobody could sign in")
-	}
-	for _, c := range clients {
-		if !printable(c.ID, maxIdentifier) {
-			return fmt.Errorf("issuer: client ID %q: must be 1 to %d printable ASCII characters without spaces", c.ID, maxIdentifier)
-		}
-		if _, twice := i.clients[c.ID]; twice {
-			return fmt.Errorf("issuer: client %q is listed twice", c.ID)
-		}
-		for _, a := range c.Audiences {
-			if !printable(a, maxIdentifier) {
-				return fmt.Errorf("issuer: audience %q of client %q: must be 1 to %d printable ASCII characters without spaces", a, c.ID, maxIdentifier)
-			}
-		}
-		if i.isSelf(c.ID) || slices.ContainsFunc(c.Audiences, i.isSelf) {
-			return fmt.Errorf("issuer: an audience of client %q is the issuer itself", c.ID)
-		}
-		c.Audiences = slices.Clone(c.Audiences)
-		i.clients[c.ID] = c
-	}
-	return nil
-}
-
-// audience returns the aud that the client gets when it asks for requested.
-// An ID token that is asked for without an audience is for the client itself
-// (OpenID Connect Core §2).
-func (i *Issuer) audience(c Client, requested string) (string, bool) {
-	switch {
-	case i.isSelf(requested):
-		return requested, false
-	case requested == "" || requested == c.ID:
-		return c.ID, true
-	case slices.Contains(c.Audiences, requested):
-		return requested, true
-	default:
-		return requested, c.InsecureAnyAudience && printable(requested, maxIdentifier)
-	}
-}
-
-// isSelf reports whether an audience is the issuer, however spelled. The issuer's
-// access tokens are for itself: an ID token with that audience would be a second
-// kind of token for one place.
-func (i *Issuer) isSelf(audience string) bool {
-	return sameURL(strings.TrimRight(audience, "/"), i.url.String())
 }
 
 // EndSession ends a session: nothing refreshes it from now on. Tokens already

@@ -52,9 +52,20 @@ func (m *MemoryStore) PutRequest(_ context.Context, r Request) error {
 	if _, ok := m.requests[r.ID]; ok {
 		return ErrTaken
 	}
-	r.ACRValues = slices.Clone(r.ACRValues)
-	m.requests[r.ID] = r
+	m.requests[r.ID] = cloneRequest(r)
 	return nil
+}
+
+// RequestByID implements [Store].
+func (m *MemoryStore) RequestByID(_ context.Context, id Hash) (*Request, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.requests[id]
+	if !ok {
+		return nil, ErrNotFound
+	}
+	r = cloneRequest(r)
+	return &r, nil
 }
 
 // TakeRequest implements [Store].
@@ -160,7 +171,13 @@ func (m *MemoryStore) Sweep(_ context.Context, now time.Time) error {
 	return nil
 }
 
+func cloneRequest(r Request) Request {
+	r.ACRValues, r.IDClaims, r.UserinfoClaims = slices.Clone(r.ACRValues), slices.Clone(r.IDClaims), slices.Clone(r.UserinfoClaims)
+	return r
+}
+
 func cloneSession(s Session) Session {
 	s.UserHandle, s.CredentialID, s.AMR = slices.Clone(s.UserHandle), slices.Clone(s.CredentialID), slices.Clone(s.AMR)
+	s.IDClaims, s.UserinfoClaims = slices.Clone(s.IDClaims), slices.Clone(s.UserinfoClaims)
 	return s
 }

@@ -11,9 +11,8 @@ import (
 
 // metadata describes the issuer to clients: OpenID Connect Discovery §3 and
 // RFC 8414 §2, with the revocation endpoint of RFC 7009, plus what FiPA §8 and RFC 9449 §5.1 add.
-//
-// There is no authorization_endpoint: no grant here uses one, and RFC 8414 asks
-// for it only then.
+// What needs a page is absent where there is none: an authorization_endpoint is
+// asked for by RFC 8414 only if a grant uses it.
 type metadata struct {
 	Issuer                 string   `json:"issuer"`
 	JWKSURI                string   `json:"jwks_uri"`
@@ -34,34 +33,65 @@ type metadata struct {
 	RevocationEndpointAuth []string `json:"revocation_endpoint_auth_methods_supported"` // client_secret_basic if left out
 	CodeChallengeMethods   []string `json:"code_challenge_methods_supported"`
 	DPoPAlgs               []string `json:"dpop_signing_alg_values_supported"`
+
+	*frontMetadata // nil: there are no pages
 }
 
-// route is one endpoint: its path is matched exactly, and nothing is redirected.
+// frontMetadata describes what a browser is needed for.
+type frontMetadata struct {
+	AuthorizationEndpoint string   `json:"authorization_endpoint"`
+	ResponseModes         []string `json:"response_modes_supported"`
+	Prompts               []string `json:"prompt_values_supported"`
+	ResponseIss           bool     `json:"authorization_response_iss_parameter_supported"`
+}
+
+func (i *Issuer) frontMetadata() *frontMetadata {
+	if i.site == nil {
+		return nil
+	}
+	return &frontMetadata{
+		AuthorizationEndpoint: i.authorizeURL,
+		ResponseModes:         []string{modeQuery, modeFormPost},
+		Prompts:               []string{"none", "login", "consent", "select_account"},
+		ResponseIss:           true,
+	}
+}
+
+// route is one endpoint: its path is matched exactly.
 type route struct {
-	method  string
+	method  string // empty: the handler looks at it
 	handler http.HandlerFunc
 }
 
 func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
 	base, path := i.url.String(), i.url.Path
 	i.tokenURL, i.challengeURL, i.revokeURL = base+"/token", base+"/authorize-challenge", base+"/revoke"
+	i.authorizeURL, i.pageURL = base+"/authorize", base+"/authorize/page"
+	scopes := []string{scopeOpenID}
+	claims := []string{"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash", "jti", "sid", "session_expiry"}
+	if i.site != nil {
+		scopes, claims = append(scopes, scopeProfile, scopeEmail), append(claims, claimEmail, claimUserName)
+	}
 	doc, err := json.Marshal(metadata{
 		Issuer:                 base,
 		JWKSURI:                base + "/jwks",
 		TokenEndpoint:          i.tokenURL,
 		ChallengeEndpoint:      i.challengeURL,
 		RevocationEndpoint:     i.revokeURL,
-		ScopesSupported:        []string{scopeOpenID},
+		ScopesSupported:        scopes,
 		ResponseTypesSupported: []string{"code"},
 		GrantTypesSupported:    []string{grantCode, grantRefresh},
 		SubjectTypesSupported:  []string{"public"},
 		IDTokenAlgs:            []string{string(jose.ES256)},
 		ACRValuesSupported:     []string{acrHardware, acrPhishingResistant},
-		ClaimsSupported:        []string{"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "acr", "amr", "nonce", "jti", "sid", "session_expiry"},
+		ClaimsSupported:        claims,
+
+		ClaimsParameter:        i.site != nil,
 		TokenEndpointAuth:      []string{"none"},
 		RevocationEndpointAuth: []string{"none"},
 		CodeChallengeMethods:   []string{"S256"},
 		DPoPAlgs:               []string{string(jose.ES256), string(jose.EdDSA)},
+		frontMetadata:          i.frontMetadata(),
 	})
 	if err != nil {
 		return fmt.Errorf("issuer: encoding the metadata: %v", err)
@@ -75,11 +105,32 @@ func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
 		// RFC 8414 §3 puts the well-known part before the issuer's path.
 		"/.well-known/oauth-authorization-server" + path: {http.MethodGet, i.document(doc)},
 		path + "/jwks":                {http.MethodGet, i.document(keys)},
-		path + "/authorize-challenge": {http.MethodPost, i.endpoint(i.challengeURL, i.authorize)},
+		path + "/authorize-challenge": {http.MethodPost, i.endpoint(i.challengeURL, i.challenge)},
 		path + "/token":               {http.MethodPost, i.endpoint(i.tokenURL, i.redeem)},
 		path + "/revoke":              {http.MethodPost, i.endpoint(i.revokeURL, i.revoke)},
 	}
+	if i.site != nil {
+		i.addPages(path)
+	}
 	return nil
+}
+
+// addPages adds what browsers are sent to.
+func (i *Issuer) addPages(path string) {
+	i.routes[path+"/authorize"] = route{"", i.authorize}
+	i.routes[path+"/authorize/page"] = route{"", i.site.SignIn(page{i}).ServeHTTP}
+	i.routes[path+"/authorize/cancel"] = route{http.MethodGet, getOnly(i.cancel)}
+	i.routes[path+"/authorize/post"] = route{http.MethodGet, getOnly(i.postAnswer)}
+}
+
+// getOnly is for pages that use something up: whoever asks for the head of one
+// does not get it.
+func getOnly(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			h(w, r)
+		}
+	}
 }
 
 // ServeHTTP implements [http.Handler].
@@ -88,7 +139,7 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !known:
 		i.writeError(w, r, refuse(http.StatusNotFound, "invalid_request", "nothing here; "+i.url.String()+"/.well-known/openid-configuration lists the endpoints"))
-	case r.Method != rt.method && (r.Method != http.MethodHead || rt.method != http.MethodGet):
+	case rt.method != "" && r.Method != rt.method && (r.Method != http.MethodHead || rt.method != http.MethodGet):
 		w.Header().Set("Allow", rt.method)
 		i.writeError(w, r, refuse(http.StatusMethodNotAllowed, "invalid_request", "this endpoint takes "+rt.method))
 	default:

@@ -2,8 +2,10 @@ package issuer
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lakekey/lakekey/fido/audit"
@@ -25,27 +27,30 @@ type idClaims struct {
 	ACR           string   `json:"acr"`
 	AMR           []string `json:"amr"`
 	Nonce         string   `json:"nonce,omitempty"`
+	AccessHash    string   `json:"at_hash"`
+	Email         string   `json:"email,omitempty"`
+	UserName      string   `json:"preferred_username,omitempty"`
 	ID            string   `json:"jti"`
 	Session       string   `json:"sid"`
 	SessionExpiry int64    `json:"session_expiry"`
 }
 
 // accessClaims are the claims of RFC 9068 §2.2, bound to the client's key as
-// RFC 9449 §6.1 has it. The token is for the issuer itself.
+// RFC 9449 §6.1 has it, unless it is a bearer token. It is for the issuer itself.
 type accessClaims struct {
-	Issuer       string       `json:"iss"`
-	Subject      string       `json:"sub"`
-	Audience     string       `json:"aud"`
-	ClientID     string       `json:"client_id"`
-	Scope        string       `json:"scope"`
-	Expires      int64        `json:"exp"`
-	IssuedAt     int64        `json:"iat"`
-	AuthTime     int64        `json:"auth_time"`
-	ACR          string       `json:"acr"`
-	AMR          []string     `json:"amr"`
-	ID           string       `json:"jti"`
-	Session      string       `json:"sid"`
-	Confirmation confirmation `json:"cnf"`
+	Issuer       string        `json:"iss"`
+	Subject      string        `json:"sub"`
+	Audience     string        `json:"aud"`
+	ClientID     string        `json:"client_id"`
+	Scope        string        `json:"scope"`
+	Expires      int64         `json:"exp"`
+	IssuedAt     int64         `json:"iat"`
+	AuthTime     int64         `json:"auth_time"`
+	ACR          string        `json:"acr"`
+	AMR          []string      `json:"amr"`
+	ID           string        `json:"jti"`
+	Session      string        `json:"sid"`
+	Confirmation *confirmation `json:"cnf,omitempty"`
 }
 
 type confirmation struct {
@@ -68,7 +73,7 @@ type issue struct {
 	typ      string // of the audit event
 	audience string
 	nonce    string
-	refresh  secret.Value // zero on refresh: the client has it
+	refresh  secret.Value // zero: there is none, or the client has it
 }
 
 // accessSuffix turns the jti of an ID token into that of the access token
@@ -109,7 +114,7 @@ func (i *Issuer) mint(ctx context.Context, c *call, s *Session, is issue) (answe
 	i.point("result recorded")
 	return ok(tokenBody{
 		AccessToken:      accessToken.Reveal(),
-		TokenType:        "DPoP",
+		TokenType:        s.tokenType(),
 		ExpiresIn:        int64(expires.Sub(now) / time.Second),
 		IDToken:          idToken.Reveal(),
 		RefreshToken:     is.refresh.Reveal(),
@@ -120,7 +125,28 @@ func (i *Issuer) mint(ctx context.Context, c *call, s *Session, is issue) (answe
 }
 
 func (i *Issuer) signBoth(s *Session, is issue, id string, now, expires time.Time) (idToken, accessToken secret.Value, err error) {
-	idToken, err = i.idSigner.sign(idClaims{
+	access := accessClaims{
+		Issuer:   i.url.String(),
+		Subject:  s.UserName,
+		Audience: i.url.String(),
+		ClientID: s.ClientID,
+		Scope:    s.Scope,
+		Expires:  expires.Unix(),
+		IssuedAt: now.Unix(),
+		AuthTime: s.AuthTime.Unix(),
+		ACR:      s.ACR,
+		AMR:      s.AMR,
+		ID:       id + accessSuffix,
+		Session:  s.ID,
+	}
+	if s.JKT != "" {
+		access.Confirmation = &confirmation{JKT: s.JKT}
+	}
+	accessToken, err = i.atSigner.sign(access)
+	if err != nil {
+		return idToken, accessToken, err
+	}
+	claims := idClaims{
 		Issuer:        i.url.String(),
 		Subject:       s.UserName,
 		Audience:      is.audience,
@@ -131,27 +157,42 @@ func (i *Issuer) signBoth(s *Session, is issue, id string, now, expires time.Tim
 		ACR:           s.ACR,
 		AMR:           s.AMR,
 		Nonce:         is.nonce,
+		AccessHash:    accessHash(accessToken),
 		ID:            id,
 		Session:       s.ID,
 		SessionExpiry: s.Expires.Unix(),
-	})
-	if err != nil {
-		return idToken, accessToken, err
 	}
-	accessToken, err = i.atSigner.sign(accessClaims{
-		Issuer:       i.url.String(),
-		Subject:      s.UserName,
-		Audience:     i.url.String(),
-		ClientID:     s.ClientID,
-		Scope:        s.Scope,
-		Expires:      expires.Unix(),
-		IssuedAt:     now.Unix(),
-		AuthTime:     s.AuthTime.Unix(),
-		ACR:          s.ACR,
-		AMR:          s.AMR,
-		ID:           id + accessSuffix,
-		Session:      s.ID,
-		Confirmation: confirmation{JKT: s.JKT},
-	})
+	// Only for the client that asked: another audience learns no more than sub.
+	if is.audience == s.ClientID {
+		claims.Email, claims.UserName = named(s, s.IDClaims)
+	}
+	idToken, err = i.idSigner.sign(claims)
 	return idToken, accessToken, err
+}
+
+// accessHash is at_hash for a token that is signed with SHA-256: "the left-most
+// half of the hash" (OpenID Connect Core §3.1.3.6).
+func accessHash(token secret.Value) string {
+	sum := HashOf(token)
+	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
+}
+
+// named returns the claims about the session's person that are in names. A
+// person's name here is their mail address.
+func named(s *Session, names []string) (email, userName string) {
+	if slices.Contains(names, claimEmail) {
+		email = s.UserName
+	}
+	if slices.Contains(names, claimUserName) {
+		userName = s.UserName
+	}
+	return email, userName
+}
+
+// tokenType is DPoP for tokens that are bound to a key (RFC 9449 §5).
+func (s *Session) tokenType() string {
+	if s.JKT == "" {
+		return "Bearer"
+	}
+	return "DPoP"
 }

@@ -62,11 +62,11 @@ func (i *Issuer) refused(ctx context.Context, typ string, c *call, s *Session, e
 }
 
 // denied records that a verified proof was not enough for what was asked.
-func (i *Issuer) denied(ctx context.Context, c *call, req *Request, p *fido.Proof, why string) error {
+func (i *Issuer) denied(ctx context.Context, c *call, req *Request, p *fido.Proof, ref *refusal) error {
 	e := audit.Event{
 		Type:           eventAuthorize,
 		Outcome:        audit.Denied,
-		Reason:         why,
+		Reason:         ref.description,
 		User:           p.User.Name,
 		ClientID:       req.ClientID,
 		CredentialHash: audit.HashID(p.CredentialID),
@@ -80,7 +80,7 @@ func (i *Issuer) denied(ctx context.Context, c *call, req *Request, p *fido.Proo
 	if err := i.audit.Append(context.WithoutCancel(ctx), e); err != nil {
 		return fmt.Errorf("recording a refusal: %w", err)
 	}
-	return unmet(why)
+	return ref
 }
 
 // abandon ends a session whose first tokens will not be, whoever hung up in the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // refusal is an answer in the form of RFC 6749 §5.2: a code for the program and
@@ -72,4 +73,16 @@ func describable(s string) string {
 		}
 	}
 	return string(b[:min(len(b), 1024)])
+}
+
+// sentence makes a description into one that stands by itself.
+func sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	s = strings.ToUpper(s[:1]) + s[1:]
+	if strings.HasSuffix(s, ".") {
+		return s
+	}
+	return s + "."
 }

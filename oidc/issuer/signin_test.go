@@ -51,7 +51,7 @@ func TestSignIn(t *testing.T) {
 		"iss": baseURL, "sub": "ada@example.com", "aud": audience, "azp": clientID,
 		"iat": float64(now), "exp": float64(now + 15*60), "auth_time": float64(touched),
 		"acr": "phr", "amr": []any{"pop", "user", "mfa"}, "nonce": "n-1",
-		"jti": id, "sid": a.text("session_id"), "session_expiry": float64(touched + 8*60*60),
+		"jti": id, "sid": a.text("session_id"), "at_hash": atHash(a.text("access_token")), "session_expiry": float64(touched + 8*60*60),
 	}, claims)
 
 	header, claims = verify(t, a.text("access_token"), jwks)
@@ -83,7 +83,7 @@ func TestDiscovery(t *testing.T) {
 		"scopes_supported": []any{"openid"}, "response_types_supported": []any{"code"},
 		"grant_types_supported": []any{"authorization_code", "refresh_token"}, "subject_types_supported": []any{"public"},
 		"id_token_signing_alg_values_supported": []any{"ES256"}, "acr_values_supported": []any{"phrh", "phr"},
-		"claims_supported":           []any{"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "acr", "amr", "nonce", "jti", "sid", "session_expiry"},
+		"claims_supported":           []any{"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash", "jti", "sid", "session_expiry"},
 		"claims_parameter_supported": false, "request_parameter_supported": false, "request_uri_parameter_supported": false,
 		"revocation_endpoint_auth_methods_supported": []any{"none"},
 		"token_endpoint_auth_methods_supported":      []any{"none"}, "code_challenge_methods_supported": []any{"S256"},

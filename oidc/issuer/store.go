@@ -36,6 +36,9 @@ type Store interface {
 
 	// PutRequest keeps a pending authorization under its ID.
 	PutRequest(ctx context.Context, r Request) error
+	// RequestByID returns a pending authorization and leaves it there;
+	// [ErrNotFound] if there is none.
+	RequestByID(ctx context.Context, id Hash) (*Request, error)
 	// TakeRequest removes a pending authorization and returns it;
 	// [ErrNotFound] if there is none.
 	TakeRequest(ctx context.Context, id Hash) (*Request, error)
@@ -73,7 +76,8 @@ type Key struct {
 // Request is an authorization in waiting: a client asked, the person has yet to
 // touch the key.
 type Request struct {
-	ID            Hash // of the auth_session
+	ID            Hash   // of the secret that names it, such as the auth_session
+	Kind          string // what it waits for
 	ClientID      string
 	Scope         string
 	Audience      string
@@ -84,30 +88,43 @@ type Request struct {
 	JKTProven     bool   // by a proof on the request, not only named in it
 	Created       time.Time
 	Expires       time.Time
+
+	RedirectURI      string // where a browser brings the answer
+	State            string
+	ResponseMode     string
+	Subject          string // who it must be that signs in; empty: anybody
+	LoginHint        string
+	IDClaims         []string // claims asked for by name: in ID tokens
+	UserinfoClaims   []string // and of the userinfo endpoint
+	Error            string   // the answer, where it is not a code
+	ErrorDescription string
 }
 
 // Session is what one touch established. It outlives the code that starts it
 // and every token it yields, and ends at Expires whatever happens.
 type Session struct {
-	ID            string // public: the sid of its tokens
-	ClientID      string
-	UserHandle    []byte
-	UserName      string
-	CredentialID  []byte
-	AAGUID        string
-	Attestation   string
-	UserVerified  bool
-	Scope         string
-	Audience      string
-	Nonce         string
-	CodeChallenge string
-	JKT           string
-	ACR           string
-	AMR           []string
-	AuthTime      time.Time
-	Code          Hash
-	CodeExpires   time.Time
-	Expires       time.Time
+	ID             string // public: the sid of its tokens
+	ClientID       string
+	UserHandle     []byte
+	UserName       string
+	CredentialID   []byte
+	AAGUID         string
+	Attestation    string
+	UserVerified   bool
+	Scope          string
+	Audience       string
+	Nonce          string
+	CodeChallenge  string
+	JKT            string // empty: bearer tokens
+	RedirectURI    string // that the code was sent to; empty: to the client itself
+	IDClaims       []string
+	UserinfoClaims []string
+	ACR            string
+	AMR            []string
+	AuthTime       time.Time
+	Code           Hash
+	CodeExpires    time.Time
+	Expires        time.Time
 
 	Ended     time.Time // zero while it lives
 	EndReason string

@@ -63,6 +63,10 @@ func (i *Issuer) redeemCode(ctx context.Context, c *call) (reply, error) {
 		return reply{}, i.abandon(ctx, s, "its code was redeemed wrongly", err)
 	}
 	i.point("code checked")
+	if s.JKT == "" {
+		// A refresh token that nothing binds would have to change with every use.
+		refresh = secret.Value{}
+	}
 	answer, err := i.mint(ctx, c, s, issue{typ: eventIssue, audience: audience, nonce: s.Nonce, refresh: refresh})
 	if err != nil {
 		return reply{}, i.abandon(ctx, s, "its first tokens could not be issued", err)
@@ -80,6 +84,9 @@ func (i *Issuer) checkCode(ctx context.Context, c *call, s *Session) (audience s
 		return "", refuse(http.StatusBadRequest, "invalid_grant", "this session has ended; sign in again")
 	case !now.Before(s.CodeExpires):
 		return "", refuse(http.StatusBadRequest, "invalid_grant", "this code has expired; sign in again")
+	// RFC 6749 §4.1.3: "their values MUST be identical".
+	case c.form["redirect_uri"] != s.RedirectURI:
+		return "", refuse(http.StatusBadRequest, "invalid_grant", "the redirect_uri is not the one that the code was sent to")
 	case !verifierMatches(c.form["code_verifier"], s.CodeChallenge):
 		return "", refuse(http.StatusBadRequest, "invalid_grant", "the code_verifier does not match the code_challenge of the request")
 	}
@@ -115,6 +122,9 @@ func verifierMatches(verifier, challenge string) bool {
 // prove checks that the request is by the holder of the session's DPoP key, and
 // new.
 func (i *Issuer) prove(ctx context.Context, c *call, s *Session) error {
+	if s.JKT == "" {
+		return unbound(c)
+	}
 	p, err := verifyProof(c.proofs, c.url, i.now())
 	if err != nil {
 		return err
@@ -123,6 +133,18 @@ func (i *Issuer) prove(ctx context.Context, c *call, s *Session) error {
 		return refuse(http.StatusBadRequest, "invalid_grant", "the DPoP proof is by another key than the one this session is bound to")
 	}
 	return i.spend(ctx, p)
+}
+
+// unbound is prove for a session whose tokens are not bound to a key.
+func unbound(c *call) error {
+	switch {
+	case !c.client.InsecureBearer: // any more
+		return refuse(http.StatusBadRequest, "invalid_grant", "this client may not have bearer tokens; start again, and name a DPoP key with dpop_jkt")
+	case len(c.proofs) > 0:
+		// Ignoring it would leave the client in the belief that its tokens are bound.
+		return badProof("this session was begun without a DPoP key; name it with dpop_jkt when you ask for authorization (RFC 9449 10)")
+	}
+	return nil
 }
 
 // refresh issues another pair of tokens from a session. The refresh token stays

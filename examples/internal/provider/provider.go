@@ -86,16 +86,21 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 	if p.metadata != nil {
 		p.metadata.keep(ctx, p.rp, logger)
 	}
-	idp, err := issuer.New(ctx, issuer.Config{
-		URL:     cfg.URL,
-		Clients: []issuer.Client{{ID: ClientID, Audiences: cfg.Audiences, InsecureAnyAudience: len(cfg.Audiences) == 0}},
-		Audit:   p.log,
-		Logger:  cfg.Logger,
-	}, p.rp, p.db.issuer)
+	pages, err := openPages(u, p.rp, p.log, p.VerifierKey, cfg.Logger)
 	if err != nil {
 		return nil, err
 	}
-	pages, err := openPages(u, p.rp, p.log, p.VerifierKey, cfg.Logger)
+	idp, err := issuer.New(ctx, issuer.Config{
+		URL: cfg.URL,
+		Clients: []issuer.Client{{
+			ID: ClientID, Name: "lakekey on your computer",
+			Audiences: cfg.Audiences, InsecureAnyAudience: len(cfg.Audiences) == 0,
+			RedirectURIs: []string{"http://127.0.0.1/callback", "http://[::1]/callback"},
+		}},
+		Site:   pages,
+		Audit:  p.log,
+		Logger: cfg.Logger,
+	}, p.rp, p.db.issuer)
 	if err != nil {
 		return nil, err
 	}

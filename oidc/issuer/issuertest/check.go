@@ -44,10 +44,19 @@ func testRequest(t *testing.T, s issuer.Store) {
 	is(t, issuer.ErrTaken, s.PutRequest(t.Context(), want))
 	_, err := s.TakeRequest(t.Context(), hash("request", 1))
 	is(t, issuer.ErrNotFound, err)
+	_, err = s.RequestByID(t.Context(), hash("request", 1))
+	is(t, issuer.ErrNotFound, err)
+	for range 2 { // looking takes nothing
+		got, err := s.RequestByID(t.Context(), want.ID)
+		must(t, err)
+		same(t, want, *got)
+	}
 	got, err := s.TakeRequest(t.Context(), want.ID)
 	must(t, err)
 	same(t, want, *got)
 	_, err = s.TakeRequest(t.Context(), want.ID)
+	is(t, issuer.ErrNotFound, err)
+	_, err = s.RequestByID(t.Context(), want.ID)
 	is(t, issuer.ErrNotFound, err)
 }
 

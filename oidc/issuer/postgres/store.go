@@ -127,11 +127,20 @@ func (s *Store) PutRequest(ctx context.Context, r issuer.Request) error {
 	return s.insert(ctx, "adding a request", `INSERT INTO issuer_requests (id, body, expires) VALUES ($1, $2, $3)`, r.ID[:], body, r.Expires.UnixNano())
 }
 
+// RequestByID implements [issuer.Store].
+func (s *Store) RequestByID(ctx context.Context, id issuer.Hash) (*issuer.Request, error) {
+	return s.request(ctx, "reading a request", `SELECT body FROM issuer_requests WHERE id = $1`, id)
+}
+
 // TakeRequest implements [issuer.Store].
 func (s *Store) TakeRequest(ctx context.Context, id issuer.Hash) (*issuer.Request, error) {
+	return s.request(ctx, "taking a request", `DELETE FROM issuer_requests WHERE id = $1 RETURNING body`, id)
+}
+
+func (s *Store) request(ctx context.Context, what, statement string, id issuer.Hash) (*issuer.Request, error) {
 	var body []byte
-	if err := s.db.QueryRowContext(ctx, `DELETE FROM issuer_requests WHERE id = $1 RETURNING body`, id[:]).Scan(&body); err != nil {
-		return nil, s.failed(ctx, "taking a request", err)
+	if err := s.db.QueryRowContext(ctx, statement, id[:]).Scan(&body); err != nil {
+		return nil, s.failed(ctx, what, err)
 	}
 	var r issuer.Request
 	if err := json.Unmarshal(body, &r); err != nil {

@@ -122,6 +122,16 @@ func (s *Store) PutRequest(ctx context.Context, r issuer.Request) error {
 		r.ID[:], body, r.Expires.UnixNano())
 }
 
+// RequestByID implements [issuer.Store].
+func (s *Store) RequestByID(ctx context.Context, id issuer.Hash) (*issuer.Request, error) {
+	var body []byte
+	err := s.db.QueryRowContext(ctx, `SELECT body FROM issuer_requests WHERE id = ?`, id[:]).Scan(&body)
+	if err := notFound("reading a request", err); err != nil {
+		return nil, err
+	}
+	return decodeRequest(body)
+}
+
 // TakeRequest implements [issuer.Store]. The removal is on disk no later than
 // anything that follows from it; it needs no wait of its own.
 func (s *Store) TakeRequest(ctx context.Context, id issuer.Hash) (*issuer.Request, error) {
@@ -133,6 +143,10 @@ func (s *Store) TakeRequest(ctx context.Context, id issuer.Hash) (*issuer.Reques
 	if err != nil {
 		return nil, err
 	}
+	return decodeRequest(body)
+}
+
+func decodeRequest(body []byte) (*issuer.Request, error) {
 	var r issuer.Request
 	if err := json.Unmarshal(body, &r); err != nil {
 		return nil, wrap("decoding a request", err)

@@ -1,0 +1,129 @@
+package issuer_test
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/lakekey/lakekey/fido"
+	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/fido/web"
+	"github.com/lakekey/lakekey/internal/browser"
+	"github.com/lakekey/lakekey/oidc/issuer"
+)
+
+// world is an issuer with its pages on http://localhost:PORT, on the real clock.
+type world struct {
+	http.Handler
+	url string
+	rp  *fido.RelyingParty
+	log *audit.Log
+	key note.Verifier
+}
+
+func newWorld(t testing.TB, clients ...issuer.Client) *world {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(ln.Addr().String())
+	require.NoError(t, err)
+	w := &world{url: "http://localhost:" + port}
+	signer, verifier, _, err := audit.NewSigner("localhost/audit")
+	require.NoError(t, err)
+	w.key, err = note.NewVerifier(verifier)
+	require.NoError(t, err)
+	w.log = audit.NewMemory(signer, audit.Options{})
+	w.rp, err = fido.New(fido.Config{ID: "localhost", Origins: []string{w.url}, Audit: w.log, UserVerification: "preferred"}, fido.NewMemoryStore())
+	require.NoError(t, err)
+	site, err := web.New(w.rp, web.Config{Origins: []string{w.url}, Name: "Acme"})
+	require.NoError(t, err)
+	i, err := issuer.New(t.Context(), issuer.Config{URL: w.url, Clients: clients, Audit: w.log, Site: site}, w.rp, issuer.NewMemoryStore())
+	require.NoError(t, err)
+	mux := http.NewServeMux()
+	for _, pattern := range site.Patterns() {
+		mux.Handle(pattern, site)
+	}
+	mux.Handle("/", i)
+	w.Handler = mux
+	server := &httptest.Server{Listener: ln, Config: &http.Server{Handler: mux}}
+	server.Start()
+	t.Cleanup(server.Close)
+	return w
+}
+
+// enrol registers the key that is plugged into the page.
+func (w *world) enrol(t testing.TB, p *browser.Page, user string) {
+	t.Helper()
+	token, err := w.rp.Invite(t.Context(), user, time.Hour)
+	require.NoError(t, err)
+	p.Open(w.url + "/enroll#" + token.Reveal())
+	p.WaitFor("#register", "This registers a key for")
+	p.Type("#name", "Black key")
+	p.Click("#registerform button")
+	p.WaitFor("#registered", "is a key of")
+}
+
+// callbacks is a client's place for answers, which shows what came.
+func callbacks(t testing.TB) (at string, got chan map[string][]string) {
+	t.Helper()
+	got = make(chan map[string][]string, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/callback" {
+			http.NotFound(w, r)
+			return
+		}
+		_ = r.ParseForm()
+		got <- r.Form
+		_, _ = w.Write([]byte("<p id=back>You are back.</p>"))
+	}))
+	t.Cleanup(server.Close)
+	return server.URL + "/callback", got
+}
+
+// Chromium, its own key, and the page: as a person sees it.
+func TestBrowser(t *testing.T) {
+	b := browser.Start(t)
+	back, got := callbacks(t)
+	w := newWorld(t, issuer.Client{ID: "wiki", Name: "The wiki", RedirectURIs: []string{back}, InsecureBearer: true})
+	p := b.Page(t)
+	p.PlugIn(browser.KeyOptions{Transport: "usb", Resident: true, Verifies: true})
+	w.enrol(t, p, ada)
+	f := &front{}
+	at := func(pairs ...string) string {
+		return w.url + "/authorize?" + f.ask(verifier, append([]string{"redirect_uri", back}, pairs...)...).Encode()
+	}
+	for _, mode := range []string{"query", "form_post"} {
+		p.Open(at("response_mode", mode, "login_hint", ada))
+		p.WaitFor("h1", "Sign in to The wiki")
+		p.WaitFor(".stated", "a program on this computer")
+		p.Click("#signin button")
+		p.WaitFor("#back", "You are back.")
+		answer := <-got
+		require.Equal(t, []string{"the state"}, answer["state"])
+		require.Equal(t, []string{w.url}, answer["iss"])
+		a := post(t, w, w.url+"/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"wiki"}, "code": answer["code"], "redirect_uri": {back}, "code_verifier": {verifier}})
+		require.Equal(t, http.StatusOK, a.status, "%v", a.body)
+	}
+
+	// The hardware that Chromium pretends to be is attested by nobody.
+	p.Open(at("acr_values", "phrh"))
+	p.WaitFor("h1", "Sign in to The wiki")
+	p.Click("#signin button")
+	p.WaitFor("#back", "You are back.")
+	require.Equal(t, []string{"unmet_authentication_requirements"}, (<-got)["error"])
+
+	p.Open(at())
+	p.WaitFor("h1", "Sign in to The wiki")
+	p.Click("main a[href*='/authorize/cancel']")
+	p.WaitFor("#back", "You are back.")
+	require.Equal(t, []string{"access_denied"}, (<-got)["error"])
+
+	p.Open(w.url + "/authorize?client_id=nobody&redirect_uri=" + url.QueryEscape(back))
+	p.WaitFor("main", "This sign-in cannot go on")
+}

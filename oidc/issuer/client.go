@@ -1,0 +1,106 @@
+package issuer
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Client is a program that may ask this issuer for tokens. It is a public
+// client: what holds a token to it is its DPoP key, not a shared secret. Clients
+// are listed, never registered by themselves.
+type Client struct {
+	ID string
+	// Name is what people read who are asked to sign in to it; empty: the ID.
+	Name string
+	// Audiences are the values of aud it may ask for, beside its own ID.
+	Audiences []string
+	// InsecureAnyAudience lets it ask for any audience: every party that
+	// trusts this issuer must then check azp by itself.
+	InsecureAnyAudience bool
+
+	// RedirectURIs are the places that a browser may bring its codes to,
+	// compared character by character. Only the port of an http URI with the
+	// host 127.0.0.1 or [::1] is the program's choice (RFC 8252 §7.3). Empty: it
+	// does not sign people in through a browser.
+	RedirectURIs []string
+	// InsecureBearer lets it ask for tokens that are not bound to a DPoP key,
+	// which whoever holds them can use, and which it cannot refresh. For
+	// programs that cannot do DPoP (RFC 9449), such as most brokers.
+	InsecureBearer bool
+}
+
+// title is what people know the client as.
+func (c Client) title() string {
+	if c.Name != "" {
+		return c.Name
+	}
+	return c.ID
+}
+
+func (i *Issuer) addClients(clients []Client) error {
+	if len(clients) == 0 {
+		return errors.New("issuer: Config.Clients is empty: nobody could sign in")
+	}
+	for _, c := range clients {
+		if _, twice := i.clients[c.ID]; twice {
+			return fmt.Errorf("issuer: client %q is listed twice", c.ID)
+		}
+		if err := i.checkClient(c); err != nil {
+			return err
+		}
+		c.Audiences, c.RedirectURIs = slices.Clone(c.Audiences), slices.Clone(c.RedirectURIs)
+		i.clients[c.ID] = c
+	}
+	return nil
+}
+
+func (i *Issuer) checkClient(c Client) error {
+	if !printable(c.ID, maxIdentifier) {
+		return fmt.Errorf("issuer: client ID %q: must be 1 to %d printable ASCII characters without spaces", c.ID, maxIdentifier)
+	}
+	if len(c.Name) > maxName {
+		return fmt.Errorf("issuer: the name of client %q is longer than %d bytes", c.ID, maxName)
+	}
+	for _, a := range c.Audiences {
+		if !printable(a, maxIdentifier) {
+			return fmt.Errorf("issuer: audience %q of client %q: must be 1 to %d printable ASCII characters without spaces", a, c.ID, maxIdentifier)
+		}
+	}
+	if i.isSelf(c.ID) || slices.ContainsFunc(c.Audiences, i.isSelf) {
+		return fmt.Errorf("issuer: an audience of client %q is the issuer itself", c.ID)
+	}
+	for _, u := range c.RedirectURIs {
+		if err := checkRedirectURI(u); err != nil {
+			return fmt.Errorf("issuer: redirect URI %q of client %q: %v", u, c.ID, err)
+		}
+	}
+	if len(c.RedirectURIs) > 0 && i.site == nil {
+		return fmt.Errorf("issuer: client %q has redirect URIs, but there is no page to sign in on: set Config.Site", c.ID)
+	}
+	return nil
+}
+
+// audience returns the aud that the client gets when it asks for requested.
+// An ID token that is asked for without an audience is for the client itself
+// (OpenID Connect Core §2).
+func (i *Issuer) audience(c Client, requested string) (string, bool) {
+	switch {
+	case i.isSelf(requested):
+		return requested, false
+	case requested == "" || requested == c.ID:
+		return c.ID, true
+	case slices.Contains(c.Audiences, requested):
+		return requested, true
+	default:
+		return requested, c.InsecureAnyAudience && printable(requested, maxIdentifier)
+	}
+}
+
+// isSelf reports whether an audience is the issuer, however spelled. The issuer's
+// access tokens are for itself: an ID token with that audience would be a second
+// kind of token for one place.
+func (i *Issuer) isSelf(audience string) bool {
+	return sameURL(strings.TrimRight(audience, "/"), i.url.String())
+}

@@ -1,0 +1,148 @@
+package issuer_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lakekey/lakekey/authenticator/softkey"
+	"github.com/lakekey/lakekey/fido"
+	"github.com/lakekey/lakekey/fido/web"
+	"github.com/lakekey/lakekey/oidc/issuer"
+)
+
+const (
+	frontURL = "http://localhost:8443"
+	callback = "https://wiki.example.com/callback"
+	ada      = "ada@example.com"
+)
+
+// front is an issuer with pages, and a person with a key in front of a browser.
+type front struct {
+	*provider
+	key  securityKey
+	site *web.Site
+}
+
+// newFront makes one whose store is s, or in memory.
+func newFront(t testing.TB, s issuer.Store, clients ...issuer.Client) *front {
+	t.Helper()
+	p := newProvider(t, func(p *provider, cfg *issuer.Config) { // for its clock and log
+		if s != nil {
+			p.store.Store = s
+		}
+	})
+	rp, err := fido.New(fido.Config{ID: "localhost", Origins: []string{frontURL}, Audit: p.log, Now: p.now, UserVerification: "preferred"}, fido.NewMemoryStore())
+	require.NoError(t, err)
+	f := &front{provider: p, key: newSecurityKey(t, softkey.Options{})}
+	f.key.enroll(t, chainSite(frontURL), rp, ada)
+	f.site, err = web.New(rp, web.Config{Origins: []string{frontURL}, Name: "Acme", Now: p.now})
+	require.NoError(t, err)
+	f.Issuer, err = issuer.New(t.Context(), issuer.Config{
+		URL: frontURL, Audit: p.log, Now: p.now, Site: f.site,
+		Clients: append([]issuer.Client{
+			{ID: "wiki", Name: "The wiki", RedirectURIs: []string{callback, "https://wiki.example.com/other?tenant=1"}, InsecureBearer: true},
+			{ID: "native", RedirectURIs: []string{"http://127.0.0.1/callback", "http://[::1]/callback", "com.example.app:/callback"}, Audiences: []string{audience}},
+			{ID: "headless"},
+		}, clients...),
+	}, rp, p.store)
+	require.NoError(t, err)
+	return f
+}
+
+func chainSite(url string) site { return site{url: url} }
+
+// ask is what a client of the wiki's sends through the browser.
+func (f *front) ask(verifier string, pairs ...string) url.Values {
+	sum := sha256.Sum256([]byte(verifier))
+	return set(url.Values{
+		"client_id":             {"wiki"},
+		"redirect_uri":          {callback},
+		"response_type":         {"code"},
+		"scope":                 {"openid"},
+		"state":                 {"the state"},
+		"nonce":                 {"the nonce"},
+		"code_challenge":        {b64.EncodeToString(sum[:])},
+		"code_challenge_method": {"S256"},
+	}, pairs...)
+}
+
+const verifier = "a-verifier-of-at-least-forty-three-characters"
+
+// browse sends a request as a browser does, and returns the answer.
+func (f *front) browse(t testing.TB, method, target string, body []byte, headers ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest(method, target, bytes.NewReader(body))
+	for n := 0; n < len(headers); n += 2 {
+		r.Header.Set(headers[n], headers[n+1])
+	}
+	w := httptest.NewRecorder()
+	f.ServeHTTP(w, r)
+	return w
+}
+
+// page goes to the authorization endpoint and returns the page that it leads to.
+func (f *front) page(t testing.TB, q url.Values) string {
+	t.Helper()
+	w := f.browse(t, http.MethodGet, frontURL+"/authorize?"+q.Encode(), nil)
+	require.Equal(t, http.StatusSeeOther, w.Code, w.Body.String())
+	at := w.Header().Get("Location")
+	require.True(t, strings.HasPrefix(at, frontURL+"/authorize/page?request="), at)
+	return at
+}
+
+// step posts a step of the page's ceremony.
+func (f *front) step(t testing.TB, page string, body map[string]any) (int, map[string]any) {
+	t.Helper()
+	b, err := json.Marshal(body)
+	require.NoError(t, err)
+	w := f.browse(t, http.MethodPost, page, b, "Content-Type", "application/json", "Sec-Fetch-Site", "same-origin")
+	var got map[string]any
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &got), w.Body.String())
+	return w.Code, got
+}
+
+// assertion begins the page's ceremony and answers it with the key.
+func (f *front) assertion(t testing.TB, page string) map[string]any {
+	t.Helper()
+	status, begun := f.step(t, page, map[string]any{"step": "options", "user": ada})
+	require.Equal(t, http.StatusOK, status, "%v", begun)
+	options, err := json.Marshal(begun["options"])
+	require.NoError(t, err)
+	response, err := f.key.Get(t.Context(), frontURL, options)
+	require.NoError(t, err)
+	return map[string]any{"step": "finish", "ceremony": begun["ceremony"], "response": json.RawMessage(response)}
+}
+
+// touch signs in on the page, and returns where the browser goes next.
+func (f *front) touch(t testing.TB, page string) *url.URL {
+	t.Helper()
+	status, done := f.step(t, page, f.assertion(t, page))
+	require.Equal(t, http.StatusOK, status, "%v", done)
+	u, err := url.Parse(done["location"].(string))
+	require.NoError(t, err)
+	return u
+}
+
+// code goes as far as the code.
+func (f *front) code(t testing.TB, pairs ...string) string {
+	t.Helper()
+	u := f.touch(t, f.page(t, f.ask(verifier, pairs...)))
+	require.NotEmpty(t, u.Query().Get("code"), u.String())
+	return u.Query().Get("code")
+}
+
+// redeem sends a code to the token endpoint.
+func (f *front) redeem(t testing.TB, code string, pairs ...string) answer {
+	t.Helper()
+	return post(t, f, frontURL+"/token", set(url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {"wiki"}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier},
+	}, pairs...))
+}
