@@ -3,27 +3,36 @@
 //
 // # Start here
 //
-// [Discover] reads what an issuer says about itself. [SignIn] signs in there with
-// a security key: the one call of this package that may wake a key. The
-// [*Session] it returns yields ID tokens for any audience the issuer allows, by
+// [Discover] reads what an issuer says about itself. Then a person signs in there:
+// with [SignIn], by a security key at lakekey's own issuer; with
+// [SignInBrowser], on the page of any OpenID provider; with [SignInDevice], on
+// another machine, where that risk is wanted. The [*Session] that these return yields ID tokens for any audience the issuer allows, by
 // [Session.IDToken], until its hard end. [Exchanger] trades an ID token for a
 // token of a system that trusts the issuer, such as Databricks (RFC 8693).
 //
 // # Guarantees
 //
-//   - Touch discipline. Only SignIn calls [Key.Get]: on the caller's goroutine,
-//     under the caller's context. Everything else fails with
-//     [*LoginRequiredError], which says why and what to run.
+//   - Touch discipline. Only SignIn calls [Key.Get], and only SignInBrowser calls
+//     [Browser.Open]: once, on the caller's goroutine, under the caller's
+//     context. Everything else fails with [*LoginRequiredError], which says why
+//     and what to run.
 //   - What was asked for is checked. An ID token counts only after the algorithm
-//     that Session.IDToken and SignIn share, over go-oidc, which checks
+//     that all of these share, over go-oidc, which checks
 //     signature, issuer, audience and expiry and nothing else: algorithm from our
-//     list (never from discovery), typ, no crit, exactly one audience, azp, sub,
+//     list (never from discovery), typ, no crit, exactly one audience, azp, sub, nonce,
 //     iat and lifetime within reason, auth_time no older than the touch, acr
 //     equal to what was asked, at_hash, no JSON member twice, at most 64 KiB.
 //   - A refresh continues the session and changes nothing about it: subject, sid,
 //     auth_time and acr of every later token equal those of the first.
-//   - The session is bound to a P-256 key made for it in memory (DPoP, RFC 9449):
-//     a refresh token that leaks is of no use without it.
+//   - Where the issuer knows DPoP (RFC 9449), the session is bound to a P-256 key
+//     made for it in memory: a refresh token that leaks is of no use without
+//     it. An issuer that announces DPoP and answers with bearer tokens is refused.
+//     Elsewhere the refresh token is a bearer token, replaced at every use if the
+//     issuer does so, and never used twice.
+//   - A browser comes back to a port on this machine that answers to its exact
+//     name and path only, shows the same page whatever it is sent, and takes one
+//     answer: the one with this sign-in's state. PKCE, nonce and, where the
+//     issuer sends it, its name (RFC 9207) must be right too.
 //   - Endpoints are pinned. All that discovery names must share the issuer's
 //     origin; a POST follows no redirect, a GET none that leaves the origin; https
 //     is required except on loopback.
@@ -38,7 +47,10 @@
 //
 // SignIn speaks the authorization challenge endpoint of OAuth 2.0 for
 // First-Party Applications (draft-ietf-oauth-first-party-apps), which lakekey's
-// own issuer offers. Nothing is kept on disk.
+// own issuer offers. Providers other than that make ID tokens for the client and
+// nobody else: Session.IDToken then serves the client id as the audience, which
+// the federation policy of whoever takes the token must name. Nothing is kept on
+// disk.
 //
 // # Concurrency
 //

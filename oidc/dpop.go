@@ -44,9 +44,13 @@ func newProver() (*prover, error) {
 // Format keeps the key out of whatever prints a prover itself.
 func (p *prover) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "[DPoP key]") }
 
-// proof signs one request, RFC 9449 §4.2.
+// proof signs one request, RFC 9449 §4.2. Without a prover there is nothing to
+// prove, and no header.
 // https://www.rfc-editor.org/rfc/rfc9449#section-4.2
 func (p *prover) proof(method, address string, now time.Time) (http.Header, error) {
+	if p == nil {
+		return nil, nil
+	}
 	claims := map[string]any{"jti": random(16), "htm": method, "htu": address, "iat": now.Unix()}
 	if nonce := p.nonce.Load(); nonce != nil {
 		claims["nonce"] = *nonce
@@ -71,7 +75,7 @@ func (p *prover) proof(method, address string, now time.Time) (http.Header, erro
 // https://www.rfc-editor.org/rfc/rfc9449#section-8
 func (p *prover) learn(h http.Header) bool {
 	nonce := h.Get("DPoP-Nonce")
-	if nonce == "" || len(nonce) > 512 {
+	if p == nil || nonce == "" || len(nonce) > 512 {
 		return false
 	}
 	old := p.nonce.Swap(&nonce)

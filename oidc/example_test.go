@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
 	"net/http/httptest"
 
 	"github.com/lakekey/lakekey/oidc"
@@ -46,6 +47,39 @@ func ExampleSignIn() {
 	// alice@example.com https://a.cloud.databricks.com phr [redacted]
 	// alice@example.com https://b.cloud.databricks.com phr [redacted]
 	// touches: 1
+}
+
+// A person signs in on the issuer's own page, in a browser.
+func ExampleSignInBrowser() {
+	idp, err := oidctest.New(oidctest.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	srv := httptest.NewServer(idp)
+	defer srv.Close()
+	ctx := context.Background()
+	issuer, err := oidc.Discover(ctx, srv.URL, oidc.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// In a program: launch.Browser, which finds the person's.
+	browser := opener(func(_ context.Context, address string) error {
+		resp, err := http.Get(address)
+		if err != nil {
+			return err
+		}
+		return resp.Body.Close()
+	})
+	session, err := oidc.SignInBrowser(ctx, issuer, browser, oidc.SignInRequest{ClientID: "notebook"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	token, err := session.IDToken(ctx, "notebook")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(token.Subject, token.Audience, token.ACR, token.Value)
+	// Output: alice@example.com notebook phr [redacted]
 }
 
 // A session that is over says so; it never asks for a touch by itself.

@@ -62,7 +62,7 @@ func ParseChallenge(body []byte) (session secret.Value, options []byte, err erro
 }
 
 func ParseGrant(body []byte, asked time.Time) (idToken secret.Value, ends time.Time, err error) {
-	g, err := parseGrant(body, asked)
+	g, err := parseGrant(body, asked, true)
 	if err != nil {
 		return secret.Value{}, time.Time{}, err
 	}
@@ -93,7 +93,7 @@ func Steal(s *Session) (*Session, error) {
 	}
 	g := &grant{refreshToken: s.credentials.Load().refreshToken, sessionID: s.id, sessionEnds: s.expires}
 	first := &IDToken{Session: s.id, Subject: s.subject, ACR: s.acr, AuthTime: s.authTime, Expires: s.expires, sessionEnds: s.expires}
-	return newSession(s.provider, SignInRequest{ClientID: s.clientID, Audience: "seed"}, other, g, first)
+	return newSession(&attempt{provider: s.provider, request: SignInRequest{ClientID: s.clientID, Audience: "seed"}, prover: other, native: true}, g, first)
 }
 
 // Twin gives a copy of the session everything that it has: what is left of one
@@ -102,7 +102,7 @@ func Twin(s *Session) (*Session, error) {
 	held := s.credentials.Load()
 	g := &grant{refreshToken: held.refreshToken, sessionID: s.id, sessionEnds: s.expires}
 	first := &IDToken{Session: s.id, Subject: s.subject, ACR: s.acr, AuthTime: s.authTime, Expires: s.expires, sessionEnds: s.expires}
-	return newSession(s.provider, SignInRequest{ClientID: s.clientID, Audience: "seed"}, held.prover, g, first)
+	return newSession(&attempt{provider: s.provider, request: SignInRequest{ClientID: s.clientID, Audience: "seed"}, prover: held.prover, native: true}, g, first)
 }
 
 // Replay sends the same DPoP proof twice and returns the second status.
@@ -123,4 +123,29 @@ func Replay(s *Session, audience string) (int, error) {
 		status = a.status
 	}
 	return status, nil
+}
+
+func ReadDevice(body []byte, asked time.Time) (DeviceCode, time.Duration, error) {
+	d, _, err := parseDevice(body, asked)
+	if err != nil {
+		return DeviceCode{}, 0, err
+	}
+	return d.code, d.interval, nil
+}
+
+func ParseDevice(body []byte) error {
+	_, _, err := ReadDevice(body, time.Unix(0, 0))
+	return err
+}
+
+// Take is what the loopback port makes of a query: whether it is the answer to
+// the sign-in with that state at that issuer, and the code.
+func Take(query, state, issuer string) (bool, string, error) {
+	a := &attempt{provider: &Provider{issuer: issuer, endpoints: endpoints{sendsIssuer: true}}}
+	l := &loopback{state: state, check: a.returned, answers: make(chan arrival, 1)}
+	if !l.take(query) {
+		return false, "", nil
+	}
+	came := <-l.answers
+	return true, came.code.Reveal(), came.err
 }

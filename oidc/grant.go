@@ -23,8 +23,9 @@ type grant struct {
 
 const tokenEndpoint = "token"
 
-// grant asks the token endpoint, proving possession of the session's key. A
-// server that wants its nonce in the proof is answered once, RFC 9449 §8.
+// grant asks the token endpoint, proving possession of the session's key unless
+// there is none. A server that wants its nonce in the proof is answered once,
+// RFC 9449 §8.
 func (p *Provider) grant(ctx context.Context, proofs *prover, form url.Values) (*grant, error) {
 	var asked time.Time
 	send := func() (*answer, error) {
@@ -45,30 +46,39 @@ func (p *Provider) grant(ctx context.Context, proofs *prover, form url.Values) (
 		a, err = try()
 	}
 	if err != nil {
-		return nil, sealed(ctx, "asking the issuer for a token", err)
+		return nil, &unansweredError{sealed(ctx, "asking the issuer for a token", err)}
 	}
 	if a.status != http.StatusOK {
 		return nil, a.failure(tokenEndpoint, form, p.now())
 	}
-	g, err := parseGrant(a.body, asked)
+	g, err := parseGrant(a.body, asked, proofs != nil)
 	if err != nil {
 		return nil, fmt.Errorf("oidc: the issuer's token response: %v", err)
 	}
 	return g, nil
 }
 
+// unansweredError is a request whose answer did not come: whether the issuer acted
+// on it is not known.
+type unansweredError struct{ error }
+
+func (e *unansweredError) Unwrap() error { return e.error }
+
 // sessionID is what may stand in a User-Agent and in a log.
 var sessionID = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
 
-func parseGrant(body []byte, asked time.Time) (*grant, error) {
+func parseGrant(body []byte, asked time.Time, bound bool) (*grant, error) {
 	m, err := parseObject(body)
 	if err != nil {
 		return nil, err
 	}
 	// RFC 9449 §5: with any other type, the tokens are not bound to our key.
 	// https://www.rfc-editor.org/rfc/rfc9449#section-5
-	if kind, err := m.text("token_type"); err != nil || !strings.EqualFold(kind, "DPoP") {
+	switch kind, err := m.text("token_type"); {
+	case err != nil || bound && !strings.EqualFold(kind, "DPoP"):
 		return nil, errors.New("token_type is not DPoP: the session would not be bound to its key")
+	case !bound && !strings.EqualFold(kind, "Bearer"):
+		return nil, errors.New("token_type is not Bearer, and the issuer did not say that it binds tokens to keys")
 	}
 	g := &grant{}
 	for name, to := range map[string]*secret.Value{"id_token": &g.idToken, "access_token": &g.accessToken, "refresh_token": &g.refreshToken} {
@@ -77,9 +87,6 @@ func parseGrant(body []byte, asked time.Time) (*grant, error) {
 			return nil, fmt.Errorf("%s: %v", name, err)
 		}
 		*to = secret.New(text)
-	}
-	if g.idToken.IsZero() {
-		return nil, errors.New("it holds no id_token")
 	}
 	if g.sessionID, err = m.optional("session_id"); err != nil || g.sessionID != "" && !sessionID.MatchString(g.sessionID) {
 		return nil, errors.New("session_id is not one")

@@ -54,11 +54,14 @@ type expectation struct {
 	acr         []string  // one of these, exactly
 	authAfter   time.Time // no authentication before this counts
 	accessToken secret.Value
+	nonce       string // of this sign-in; empty: none was sent
 
 	// The rest continues a session; zero for its first token.
 	subject  string
 	session  string
 	authTime time.Time
+
+	sessionRepeats bool // every token names the session
 }
 
 // verify is the one way to an IDToken.
@@ -152,7 +155,7 @@ func checkHeader(raw string) error {
 
 // registered are the claims we read. One written in another case is theirs to
 // some readers (encoding/json, and with it go-oidc) and nothing to others.
-var registered = []string{"iss", "sub", "aud", "azp", "exp", "iat", "nbf", "jti", "sid", "auth_time", "acr", "amr", "at_hash", "session_expiry"}
+var registered = []string{"iss", "sub", "aud", "azp", "exp", "iat", "nbf", "jti", "sid", "auth_time", "acr", "amr", "at_hash", "nonce", "session_expiry"}
 
 // checkClaims checks a payload whose signature is good.
 func (p *Provider) checkClaims(payload []byte, want expectation) (*IDToken, error) {
@@ -178,7 +181,7 @@ func (p *Provider) checkClaims(payload []byte, want expectation) (*IDToken, erro
 	t.IssuedAt = r.time("iat")
 	t.Expires = r.time("exp")
 	t.AuthTime = r.time("auth_time")
-	azp, atHash := r.optional("azp"), r.optional("at_hash")
+	azp, atHash, nonce := r.optional("azp"), r.optional("at_hash"), r.optional("nonce")
 	notBefore, ends := r.optionalTime("nbf"), r.optionalTime("session_expiry")
 	if r.err != nil {
 		return nil, r.err
@@ -222,6 +225,11 @@ func (p *Provider) checkClaims(payload []byte, want expectation) (*IDToken, erro
 		return nil, refuse("acr", "%.80q, asked for %q", clean(t.ACR), strings.Join(want.acr, " or "))
 	case atHash != "" && !matchesHash(want.accessToken, atHash):
 		return nil, refuse("at_hash", "it belongs to another access token")
+	case nonce != want.nonce && (nonce != "" && want.nonce != "" || want.subject == ""):
+		// OpenID Connect Core 1.0 §3.1.3.7: the first token must repeat it. A
+		// refreshed one may leave it out (§12.2).
+		// https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+		return nil, refuse("nonce", "it belongs to another sign-in")
 	}
 
 	// OpenID Connect Core 1.0 §12.2: a refreshed token is for the same person
@@ -231,7 +239,7 @@ func (p *Provider) checkClaims(payload []byte, want expectation) (*IDToken, erro
 	case want.subject == "":
 	case t.Subject != want.subject:
 		return nil, refuse("sub", "the session is another person's")
-	case t.Session != want.session:
+	case t.Session != want.session && (t.Session != "" || want.sessionRepeats):
 		return nil, refuse("sid", "it belongs to another session")
 	case !t.AuthTime.Equal(want.authTime):
 		return nil, refuse("auth_time", "it moved from %s to %s without a touch", stamp(want.authTime), stamp(t.AuthTime))

@@ -59,6 +59,18 @@ func (m members) optional(name string) (string, error) {
 	return s, err
 }
 
+// flag reads true or false; absent is false.
+func (m members) flag(name string) (bool, error) {
+	if !m.has(name) {
+		return false, nil
+	}
+	var b bool
+	if json.Unmarshal(m[name], &b) != nil {
+		return false, errors.New("not true or false")
+	}
+	return b, nil
+}
+
 // texts reads an array of strings; absent is empty.
 func (m members) texts(name string) ([]string, error) {
 	if !m.has(name) {

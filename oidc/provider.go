@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/lakekey/lakekey/internal/origin"
 )
 
@@ -30,7 +32,25 @@ type Provider struct {
 	clock     func() time.Time // nil: the machine's
 }
 
-type endpoints struct{ token, challenge, revocation, jwks string }
+// endpoints are where the issuer is asked for what, and what it can do there.
+type endpoints struct {
+	token, challenge, revocation, jwks, authorization, device, pushed string
+
+	scopes      []string
+	proofAlgs   []string // dpop_signing_alg_values_supported, RFC 9449 §5.1
+	takesClaims bool     // claims_parameter_supported
+	sendsIssuer bool     // authorization_response_iss_parameter_supported, RFC 9207 §3
+}
+
+// bindsKeys reports whether the issuer takes DPoP proofs of the kind we make.
+func (p *Provider) bindsKeys() bool { return oneOf(p.endpoints.proofAlgs, string(jose.ES256)) }
+
+// namesAudiences reports whether a request says whom the ID token is for: at
+// lakekey's issuer always, elsewhere only if it is not the client, as issuers
+// that know no such parameter refuse it or take it for something else.
+func (p *Provider) namesAudiences(clientID, audience string) bool {
+	return audience != clientID || p.endpoints.challenge != ""
+}
 
 // Discover reads the discovery document of issuer, which must be written exactly
 // as the issuer itself writes it.
@@ -103,6 +123,10 @@ func parseDiscovery(body []byte, issuer, at string) (endpoints, error) {
 		"authorization_challenge_endpoint": &e.challenge,
 		"revocation_endpoint":              &e.revocation,
 		"jwks_uri":                         &e.jwks,
+		"authorization_endpoint":           &e.authorization,
+		"device_authorization_endpoint":    &e.device,
+
+		"pushed_authorization_request_endpoint": &e.pushed,
 	} {
 		if *to, err = m.optional(member); err != nil {
 			return endpoints{}, fmt.Errorf("%s: %v", member, err)
@@ -116,6 +140,16 @@ func parseDiscovery(body []byte, issuer, at string) (endpoints, error) {
 	}
 	if e.jwks == "" {
 		return endpoints{}, errors.New("it names no jwks_uri")
+	}
+	for member, to := range map[string]*[]string{"scopes_supported": &e.scopes, "dpop_signing_alg_values_supported": &e.proofAlgs} {
+		if *to, err = m.texts(member); err != nil {
+			return endpoints{}, fmt.Errorf("%s: %v", member, err)
+		}
+	}
+	for member, to := range map[string]*bool{"claims_parameter_supported": &e.takesClaims, "authorization_response_iss_parameter_supported": &e.sendsIssuer} {
+		if *to, err = m.flag(member); err != nil {
+			return endpoints{}, fmt.Errorf("%s: %v", member, err)
+		}
 	}
 	return e, nil
 }

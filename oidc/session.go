@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,20 +16,30 @@ import (
 	"github.com/lakekey/lakekey/internal/secret"
 )
 
-// Session is what one touch bought: ID tokens until a hard end, without another
+// Session is what one sign-in bought: ID tokens until a hard end, without another
 // touch. It cannot be prolonged.
 type Session struct {
 	provider *Provider
 	clientID string
+	resource string
 	command  string
 	id       string
 	subject  string
+	sid      string // the issuer's name of it, may be empty
+	nonce    string
 	acr      string
 	authTime time.Time
 	expires  time.Time
+	native   bool // begun by SignIn
 
 	credentials atomic.Pointer[credentials] // nil once the session is over
 	over        atomic.Pointer[LoginRequiredError]
+	oneAudience atomic.Bool // the issuer makes ID tokens for the client and nobody else
+
+	// turn is held while a refresh token is used that the issuer may replace: the
+	// second use of one is what a theft looks like, and ends the session
+	// (RFC 9700 §4.14.2). Nil where the token stays the same.
+	turn chan struct{}
 
 	mu     sync.Mutex
 	tokens map[string]*refresh.Cache[*IDToken] // by audience
@@ -39,30 +50,43 @@ type Session struct {
 // whatever means prints an address.
 type credentials struct {
 	refreshToken secret.Value
-	prover       *prover
+	prover       *prover // nil where the issuer binds nothing to a key
 }
 
-func newSession(p *Provider, r SignInRequest, proofs *prover, g *grant, first *IDToken) (*Session, error) {
+func newSession(a *attempt, g *grant, first *IDToken) (*Session, error) {
+	p, r := a.provider, a.request
 	s := &Session{
 		provider: p,
 		clientID: r.ClientID,
+		resource: r.Resource,
 		command:  r.LoginCommand,
 		id:       first.Session,
+		sid:      first.Session,
 		subject:  first.Subject,
+		nonce:    a.nonce,
 		acr:      first.ACR,
 		authTime: first.AuthTime,
 		expires:  first.sessionEnds,
+		native:   a.native,
 		tokens:   map[string]*refresh.Cache[*IDToken]{},
 	}
 	switch {
-	case !sessionID.MatchString(s.id):
+	case a.native && !sessionID.MatchString(s.sid):
 		return nil, refuse("sid", "it names no session")
-	case g.sessionID != "" && g.sessionID != s.id:
+	case g.sessionID != "" && g.sessionID != s.sid:
 		return nil, refuse("sid", "the token response names another session")
+	case !sessionID.MatchString(s.id):
+		s.id = random(9) // what the issuer calls it does not fit where we say it
+	}
+	if !a.native {
+		s.turn = make(chan struct{}, 1)
 	}
 	// The signed claim counts; the response may only make the session shorter.
 	if s.expires.IsZero() || !g.sessionEnds.IsZero() && g.sessionEnds.Before(s.expires) {
 		s.expires = g.sessionEnds
+	}
+	if !a.native {
+		s.expires = bound(s.expires, p.now(), r.Lifetime)
 	}
 	// The touch is the only ground for the session, and it is of today.
 	for _, from := range []time.Time{s.authTime, p.now()} {
@@ -73,14 +97,26 @@ func newSession(p *Provider, r SignInRequest, proofs *prover, g *grant, first *I
 	switch {
 	case s.expires.IsZero():
 		return nil, errors.New("oidc: the issuer does not say when the session ends")
-	case first.Expires.After(s.expires.Add(leeway)):
+	case a.native && first.Expires.After(s.expires.Add(leeway)):
 		return nil, refuse("exp", "it outlives its session, which ends at %s", stamp(s.expires))
 	}
-	s.credentials.Store(&credentials{refreshToken: g.refreshToken, prover: proofs})
-	if err := s.cache(r.Audience).Put(first, first.Expires); err != nil {
+	s.credentials.Store(&credentials{refreshToken: g.refreshToken, prover: a.prover})
+	if err := s.cache(r.audience()).Put(first, first.Expires); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// bound gives a session an end that most issuers do not name, or an earlier one
+// if the program wants that.
+func bound(said, now time.Time, wanted time.Duration) time.Time {
+	if said.IsZero() && wanted <= 0 {
+		wanted = defaultLifetime
+	}
+	if own := now.Add(wanted); wanted > 0 && (said.IsZero() || own.Before(said)) {
+		return own
+	}
+	return said
 }
 
 // ID names the session in logs and in the User-Agent of what is done under it.
@@ -193,6 +229,17 @@ func (s *Session) renew(ctx context.Context, audience string) (*IDToken, error) 
 	if err := s.ended(); err != nil {
 		return nil, err
 	}
+	if audience != s.clientID && s.oneAudience.Load() {
+		return nil, s.forClientOnly()
+	}
+	if s.turn != nil {
+		select {
+		case s.turn <- struct{}{}:
+			defer func() { <-s.turn }()
+		case <-ctx.Done():
+			return nil, errors.New("oidc: renewing an ID token: another renewal of the session takes too long")
+		}
+	}
 	held := s.credentials.Load()
 	if held == nil {
 		return nil, s.ended()
@@ -200,42 +247,87 @@ func (s *Session) renew(ctx context.Context, audience string) (*IDToken, error) 
 	if held.refreshToken.IsZero() {
 		return nil, s.end("the issuer gave no refresh token")
 	}
-	g, err := s.provider.grant(ctx, held.prover, url.Values{
-		"grant_type":    {"refresh_token"},
-		"client_id":     {s.clientID},
-		"audience":      {audience},
-		"refresh_token": {held.refreshToken.Reveal()},
-	})
-	// RFC 6749 §5.2: the grant is "invalid, expired, revoked". Only a person can
-	// get another, so nothing more is sent.
-	// https://www.rfc-editor.org/rfc/rfc6749#section-5.2
-	if refused, ok := errors.AsType[*ExchangeError](err); ok && refused.Code == "invalid_grant" {
-		reason := "the issuer no longer accepts the session"
-		if refused.Description != "" {
-			reason += ": " + refused.Description
-		}
+	form := s.refreshForm(held, audience)
+	g, err := s.provider.grant(ctx, held.prover, form)
+	if reason := finality(err, form); reason != "" {
 		return nil, s.end(reason)
 	}
 	if err != nil {
 		return nil, unowned(ctx, err)
 	}
-	t, err := s.provider.verify(ctx, g.idToken, expectation{
-		audience: audience, clientID: s.clientID, acr: []string{s.acr}, authAfter: s.authTime,
-		accessToken: g.accessToken, subject: s.subject, session: s.id, authTime: s.authTime,
-	})
-	if err != nil {
-		return nil, unowned(ctx, err)
-	}
-	if t.Expires.After(s.expires.Add(leeway)) {
-		return nil, refuse("exp", "it outlives its session, which ends at %s", stamp(s.expires))
-	}
-	// The refresh token is bound to the session's key and need not change
-	// (RFC 9700 §4.14.2); an issuer that changes it all the same must be followed.
+	// A refresh token that is bound to the session's key need not change
+	// (RFC 9700 §4.14.2); an issuer that changes it all the same must be followed,
+	// whatever is wrong with the rest of its answer.
 	// https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2
 	if !g.refreshToken.IsZero() && !g.refreshToken.Equal(held.refreshToken) {
 		s.credentials.CompareAndSwap(held, &credentials{refreshToken: g.refreshToken, prover: held.prover})
 	}
+	return s.renewed(ctx, g, audience)
+}
+
+func (s *Session) refreshForm(held *credentials, audience string) url.Values {
+	form := url.Values{"grant_type": {"refresh_token"}, "client_id": {s.clientID}, "refresh_token": {held.refreshToken.Reveal()}}
+	if s.provider.namesAudiences(s.clientID, audience) {
+		form.Set("audience", audience)
+	}
+	if s.resource != "" {
+		form.Set("resource", s.resource)
+	}
+	return form
+}
+
+// renewed checks what a refresh brought: it continues the session and changes
+// nothing about it.
+func (s *Session) renewed(ctx context.Context, g *grant, audience string) (*IDToken, error) {
+	if g.idToken.IsZero() {
+		return nil, s.end("the issuer renews without an ID token")
+	}
+	want := expectation{
+		audience: audience, clientID: s.clientID, acr: []string{s.acr}, authAfter: s.authTime, accessToken: g.accessToken, nonce: s.nonce,
+		subject: s.subject, session: s.sid, authTime: s.authTime, sessionRepeats: s.native,
+	}
+	t, err := s.provider.verify(ctx, g.idToken, want)
+	if wrong, ok := errors.AsType[*IDTokenError](err); ok && wrong.Check == "aud" && audience != s.clientID {
+		// An issuer that does not know the parameter gives what it always gives.
+		want.audience = s.clientID
+		if _, err := s.provider.verify(ctx, g.idToken, want); err == nil {
+			s.oneAudience.Store(true)
+			return nil, s.forClientOnly()
+		}
+	}
+	if err != nil {
+		return nil, unowned(ctx, err)
+	}
+	if s.native && t.Expires.After(s.expires.Add(leeway)) {
+		return nil, refuse("exp", "it outlives its session, which ends at %s", stamp(s.expires))
+	}
 	return t, nil
+}
+
+func (s *Session) forClientOnly() error {
+	return refuse("aud", "%s makes ID tokens for the client, %q, and nobody else: take that as the audience, here and in the federation policy", s.provider.issuer, s.clientID)
+}
+
+// finality returns why the session is over, if err says that it is. RFC 6749
+// §5.2: with invalid_grant the refresh token is "invalid, expired, revoked", and
+// only a person can get another. Not all issuers keep to that word: OpenID
+// Connect Core 1.0 §3.1.2.6 has others for a person who is needed.
+// https://www.rfc-editor.org/rfc/rfc6749#section-5.2
+func finality(err error, form url.Values) string {
+	refused, ok := errors.AsType[*ExchangeError](err)
+	switch {
+	case !ok:
+		return ""
+	case slices.Contains([]string{"invalid_grant", "login_required", "interaction_required", "consent_required", "invalid_token"}, refused.Code):
+	case refused.Code == "invalid_request" && !form.Has("audience"): // Dex, of a refresh token that was used before
+	default:
+		return ""
+	}
+	reason := "the issuer no longer accepts the session"
+	if refused.Description != "" {
+		reason += ": " + refused.Description
+	}
+	return reason
 }
 
 // unowned keeps the end of a refresh's own time limit from looking like the end

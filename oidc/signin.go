@@ -1,36 +1,32 @@
 package oidc
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lakekey/lakekey/internal/secret"
 )
 
-// Key answers WebAuthn challenges: it wakes a security key and waits for a touch.
-// authenticator.Client is one.
-//
-// Get takes the origin it signs for and PublicKeyCredentialRequestOptionsJSON,
-// and returns AuthenticationResponseJSON (WebAuthn Level 3). It must return soon
-// after ctx is done.
-type Key interface {
-	Get(ctx context.Context, origin string, options []byte) ([]byte, error)
-}
-
-// SignInRequest says who asks and for what.
+// SignInRequest says who asks and for what. The same request finds a session
+// again that it began: see [Resume].
 type SignInRequest struct {
 	ClientID string // required: under which name the issuer knows this program
-	Audience string // required: whom the first ID token is for
 
-	// LoginHint is the user name to sign in as. Empty: the key says who, which
-	// needs a discoverable credential.
+	// Audience is whom the first ID token is for; SignIn requires it. Empty: the
+	// client itself, which is all that issuers other than lakekey's know: then
+	// the federation policy of whoever takes the token must name the client's id.
+	Audience string
+
+	// LoginHint is the user name to sign in as. Empty: whoever does, which with
+	// a key needs a discoverable credential.
 	LoginHint string
 
 	// ACR is what the ID token must prove about the sign-in, compared exactly:
@@ -39,205 +35,189 @@ type SignInRequest struct {
 	// either of the two. Nothing weaker is ever accepted.
 	ACR string
 
+	// Scopes are asked for beside openid, and offline_access where the issuer
+	// has it, without which many issuers give nothing to renew a session with.
+	// They decide about the issuer's own tokens, not about Databricks'.
+	Scopes []string
+
+	// Resource is the API that the issuer's access token is for (RFC 8707).
+	// Empty: not said.
+	Resource string
+
+	// Lifetime is when a session ends whose issuer does not say when. Zero: after
+	// 8 h. No session outlives a day, or what its issuer says.
+	Lifetime time.Duration
+
 	// LoginCommand goes into LoginRequiredError.Command: what a person is to run
 	// when the session is over.
 	LoginCommand string
+
+	// RedirectURL is where the browser comes back to, of the form that is
+	// registered with the issuer: on 127.0.0.1, [::1] or localhost, without a
+	// port for any that is free (RFC 8252 §7.3). A program that signs in at
+	// several issuers should register a path of its own for each. Empty:
+	// http://127.0.0.1/callback.
+	RedirectURL string
+
+	// Patience is how long a person may take in the browser. Zero: 5 minutes.
+	Patience time.Duration
+
+	// InsecureDeviceGrant lets SignInDevice run. Whoever can make a person enter
+	// a code, or follow a link, on the genuine page of the issuer gets the
+	// session: what a phishing-resistant key keeps out at every other way.
+	InsecureDeviceGrant bool
 }
 
 // The two values of OpenID Connect EAP ACR Values 1.0.
 var phishingResistant = []string{"phr", "phrh"}
 
+const (
+	defaultLifetime = 8 * time.Hour
+	scopeOpenID     = "openid"
+	scopeOffline    = "offline_access"
+)
+
 func (r SignInRequest) acceptable() ([]string, error) {
 	switch {
 	case r.ClientID == "":
 		return nil, errors.New("oidc: SignInRequest.ClientID is empty: under which name does the issuer know this program?")
-	case r.Audience == "":
-		return nil, errors.New("oidc: SignInRequest.Audience is empty: whom is the ID token for?")
 	case r.ACR == "":
 		return phishingResistant, nil
 	case !oneOf(phishingResistant, r.ACR):
 		return nil, fmt.Errorf("oidc: SignInRequest.ACR %q is not phr or phrh", r.ACR)
 	}
+	for _, s := range r.Scopes {
+		if !scopeToken.MatchString(s) {
+			return nil, fmt.Errorf("oidc: SignInRequest.Scopes: %.80q is not a scope; give each as an element of its own", s)
+		}
+	}
 	return []string{r.ACR}, nil
 }
 
-// SignIn signs in with a security key and starts a session. It calls key.Get
-// once, on this goroutine and under ctx, with the origin of the issuer; nothing
-// else in this package ever does.
-//
-// It returns the key's error as it is in the chain, [*ExchangeError] if the issuer
-// refuses, [*IDTokenError] if what the issuer gave is not what was asked for, and
-// ctx's error.
-func SignIn(ctx context.Context, p *Provider, key Key, r SignInRequest) (*Session, error) {
+// audience is whom the first ID token is for.
+func (r SignInRequest) audience() string {
+	if r.Audience == "" {
+		return r.ClientID
+	}
+	return r.Audience
+}
+
+// attempt is one sign-in under way, whatever the way.
+type attempt struct {
+	provider *Provider
+	request  SignInRequest
+	acr      []string
+	native   bool
+	prover   *prover      // nil where the issuer binds nothing to a key
+	verifier secret.Value // PKCE, RFC 7636
+	nonce    string       // empty where nothing carries one
+	started  time.Time
+}
+
+// begin checks what can be wrong before a person is asked for anything.
+func begin(ctx context.Context, p *Provider, r SignInRequest, native bool) (*attempt, error) {
 	acr, err := r.acceptable()
 	if err != nil {
 		return nil, err
 	}
-	if p.endpoints.challenge == "" || p.endpoints.token == "" {
-		return nil, fmt.Errorf("oidc: %s offers no sign-in by security key: its discovery document lacks authorization_challenge_endpoint or token_endpoint", p.issuer)
-	}
-	proofs, err := newProver()
-	if err != nil {
-		return nil, err
-	}
-	f := &signIn{provider: p, request: r, prover: proofs, verifier: secret.New(random(32)), started: p.now()}
-	code, err := f.authorize(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	form := url.Values{
-		"grant_type":    {"authorization_code"},
-		"client_id":     {r.ClientID},
-		"audience":      {r.Audience},
-		"code":          {code.Reveal()},
-		"code_verifier": {f.verifier.Reveal()},
-	}
-	g, err := p.grant(ctx, proofs, form)
-	if err != nil {
-		return nil, err
-	}
-	token, err := p.verify(ctx, g.idToken, expectation{
-		audience: r.Audience, clientID: r.ClientID, acr: acr, authAfter: f.started, accessToken: g.accessToken,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return newSession(p, r, proofs, g, token)
-}
-
-// signIn is one sign-in under way.
-type signIn struct {
-	provider *Provider
-	request  SignInRequest
-	prover   *prover
-	verifier secret.Value // PKCE, RFC 7636
-	started  time.Time
-}
-
-// authorize gets a challenge, has the key answer it, and returns the code that
-// the issuer gives for the answer.
-// https://datatracker.ietf.org/doc/draft-ietf-oauth-first-party-apps/
-func (f *signIn) authorize(ctx context.Context, key Key) (secret.Value, error) {
-	sum := sha256.Sum256([]byte(f.verifier.Reveal()))
-	form := url.Values{
-		"client_id":             {f.request.ClientID},
-		"scope":                 {"openid"},
-		"audience":              {f.request.Audience},
-		"code_challenge":        {base64.RawURLEncoding.EncodeToString(sum[:])},
-		"code_challenge_method": {"S256"},
-		"response_type":         {"code"}, // RFC 6749 §4.1.1
-		"dpop_jkt":              {f.prover.thumbprint},
-	}
-	if f.request.LoginHint != "" {
-		form.Set("login_hint", f.request.LoginHint)
-	}
-	if f.request.ACR != "" {
-		form.Set("acr_values", f.request.ACR)
-	}
-	c, err := f.challenge(ctx, form)
-	if err != nil {
-		return secret.Value{}, err
-	}
-	response, err := f.touch(ctx, key, c)
-	if err != nil {
-		return secret.Value{}, err
-	}
-	return f.redeem(ctx, url.Values{
-		"client_id":         {f.request.ClientID},
-		"auth_session":      {c.session.Reveal()},
-		"webauthn_response": {string(response)},
-	})
-}
-
-// challenge is what the issuer wants a key to answer.
-type challenge struct {
-	session secret.Value
-	options []byte        // PublicKeyCredentialRequestOptionsJSON
-	lives   time.Duration // zero: not said
-}
-
-const challengeEndpoint = "authorization challenge"
-
-func (f *signIn) challenge(ctx context.Context, form url.Values) (*challenge, error) {
-	a, err := f.provider.wire.post(ctx, f.provider.endpoints.challenge, form, nil)
-	if err != nil {
-		return nil, sealed(ctx, "asking the issuer for a challenge", err)
-	}
-	c, err := parseChallenge(a.body)
-	if a.status < 400 || a.status > 499 || errors.Is(err, errNoChallenge) {
-		return nil, a.failure(challengeEndpoint, form, f.provider.now())
-	}
-	if err != nil {
-		return nil, fmt.Errorf("oidc: the issuer's challenge: %v", err)
-	}
-	return c, nil
-}
-
-var errNoChallenge = errors.New("no challenge")
-
-// parseChallenge reads the error response that asks for more: error
-// insufficient_authorization with auth_session and, of ours, webauthn.
-func parseChallenge(body []byte) (*challenge, error) {
-	m, err := parseObject(body)
-	if err != nil {
-		return nil, err
-	}
-	if code, err := m.text("error"); err != nil || code != "insufficient_authorization" {
-		return nil, errNoChallenge
-	}
-	session, err := m.text("auth_session")
-	if err != nil || session == "" {
-		return nil, errors.New("it has no auth_session")
-	}
-	options := bytes.TrimSpace(m["webauthn"])
-	if !m.has("webauthn") || options[0] != '{' {
-		return nil, errors.New("it has no WebAuthn options: the issuer wants something else than a security key")
-	}
-	c := &challenge{session: secret.New(session), options: options}
-	if m.has("expires_in") {
-		n, err := m.seconds("expires_in", true)
-		if err != nil || n <= 0 {
-			return nil, errors.New("expires_in is not a time to live")
+	a := &attempt{provider: p, request: r, acr: acr, native: native, verifier: secret.New(random(32)), started: p.now()}
+	if native || p.bindsKeys() {
+		if a.prover, err = newProver(); err != nil {
+			return nil, err
 		}
-		c.lives = time.Duration(min(n, 3600)) * time.Second
 	}
-	return c, nil
+	return a, nil
 }
 
-// touch is the one place that wakes a key. A challenge that has run out cannot be
-// answered, so the key does not blink for longer than it lives.
-func (f *signIn) touch(ctx context.Context, key Key, c *challenge) ([]byte, error) {
-	within := ctx
-	if c.lives > 0 {
-		var cancel context.CancelFunc
-		within, cancel = context.WithTimeout(ctx, c.lives)
-		defer cancel()
+// parameters are those of a request for a person to sign in.
+func (a *attempt) parameters() url.Values {
+	p, r := a.provider, a.request
+	v := url.Values{"client_id": {r.ClientID}, "scope": {strings.Join(a.scopes(), " ")}}
+	if audience := r.audience(); p.namesAudiences(r.ClientID, audience) {
+		v.Set("audience", audience)
 	}
-	response, err := key.Get(within, f.provider.origin, c.options)
-	if err != nil && ctx.Err() == nil && within.Err() != nil {
-		return nil, fmt.Errorf("oidc: the key was not touched within %s: sign in again", c.lives)
+	if r.Resource != "" {
+		v.Set("resource", r.Resource)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("oidc: answering the issuer's challenge with the key: %w", err)
+	if r.LoginHint != "" {
+		v.Set("login_hint", r.LoginHint)
 	}
-	return response, nil
+	if r.ACR != "" || !a.native {
+		v.Set("acr_values", strings.Join(a.acr, " "))
+	}
+	if a.native {
+		return v
+	}
+	v.Set("max_age", "0")
+	if p.endpoints.takesClaims {
+		// acr_values is a wish; what is essential here, the issuer must meet or
+		// refuse, OpenID Connect Core 1.0 §5.5.1.1.
+		// https://openid.net/specs/openid-connect-core-1_0.html#acrSemantics
+		claims, _ := json.Marshal(map[string]any{"id_token": map[string]any{ // strings only
+			"acr": map[string]any{"essential": true, "values": a.acr}, "amr": nil, "auth_time": map[string]any{"essential": true},
+		}})
+		v.Set("claims", string(claims))
+	}
+	return v
 }
 
-func (f *signIn) redeem(ctx context.Context, form url.Values) (secret.Value, error) {
-	a, err := f.provider.wire.post(ctx, f.provider.endpoints.challenge, form, nil)
+// scopes are those to ask for. OpenID Connect Core 1.0 §11: offline_access is for
+// a refresh token.
+// https://openid.net/specs/openid-connect-core-1_0.html#OfflineAccess
+func (a *attempt) scopes() []string {
+	scopes := []string{scopeOpenID}
+	if !a.native && slices.Contains(a.provider.endpoints.scopes, scopeOffline) {
+		scopes = append(scopes, scopeOffline)
+	}
+	for _, s := range a.request.Scopes {
+		if !slices.Contains(scopes, s) {
+			scopes = append(scopes, s)
+		}
+	}
+	return scopes
+}
+
+// codeChallenge is S256 of RFC 7636 §4.2.
+func (a *attempt) codeChallenge() string {
+	sum := sha256.Sum256([]byte(a.verifier.Reveal()))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// secrets are what a server must not be able to put into an error.
+func (a *attempt) secrets() []string { return []string{a.verifier.Reveal(), a.nonce} }
+
+// form is the beginning of a request for tokens.
+func (a *attempt) form(grantType string) url.Values {
+	r := a.request
+	form := url.Values{"grant_type": {grantType}, "client_id": {r.ClientID}}
+	if audience := r.audience(); a.provider.namesAudiences(r.ClientID, audience) {
+		form.Set("audience", audience)
+	}
+	if r.Resource != "" {
+		form.Set("resource", r.Resource)
+	}
+	return form
+}
+
+// finish trades what the sign-in brought for tokens, and starts the session.
+func (a *attempt) finish(ctx context.Context, form url.Values) (*Session, error) {
+	g, err := a.provider.grant(ctx, a.prover, form)
 	if err != nil {
-		return secret.Value{}, sealed(ctx, "sending the key's answer to the issuer", err)
+		return nil, err
 	}
-	if a.status != http.StatusOK {
-		return secret.Value{}, a.failure(challengeEndpoint, form, f.provider.now())
+	return a.start(ctx, g)
+}
+
+// start checks what the issuer gave.
+func (a *attempt) start(ctx context.Context, g *grant) (*Session, error) {
+	if g.idToken.IsZero() {
+		return nil, errors.New("oidc: the issuer's token response holds no id_token")
 	}
-	m, err := parseObject(a.body)
+	token, err := a.provider.verify(ctx, g.idToken, expectation{
+		audience: a.request.audience(), clientID: a.request.ClientID, acr: a.acr, authAfter: a.started, accessToken: g.accessToken, nonce: a.nonce,
+	})
 	if err != nil {
-		return secret.Value{}, fmt.Errorf("oidc: the issuer's answer to the key's: %v", err)
+		return nil, err
 	}
-	code, err := m.text("authorization_code")
-	if err != nil || code == "" {
-		return secret.Value{}, errors.New("oidc: the issuer took the key's answer and gave no authorization_code")
-	}
-	return secret.New(code), nil
+	return newSession(a, g, token)
 }

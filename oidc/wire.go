@@ -130,7 +130,7 @@ func (w *wire) do(ctx context.Context, method, address string, form url.Values, 
 }
 
 // secretFields are the form fields that must not come back in an error.
-var secretFields = []string{"subject_token", "refresh_token", "code", "code_verifier", "auth_session", "webauthn_response", "token"}
+var secretFields = []string{"subject_token", "refresh_token", "code", "code_verifier", "auth_session", "webauthn_response", "token", "device_code"}
 
 // failure reads a refusal in the form of RFC 6749 §5.2.
 func (a *answer) failure(endpoint string, sent url.Values, now time.Time) *ExchangeError {

@@ -58,6 +58,18 @@ const (
 	OutlivesSession   Fault = "a refreshed token outlives the session"
 )
 
+// Faults of a sign-in by browser.
+const (
+	OtherNonce     Fault = "nonce is another sign-in's"
+	NoNonce        Fault = "nonce is missing"
+	OtherAnswerer  Fault = "iss of the answer is another issuer"
+	NoAnswerer     Fault = "iss of the answer is missing"
+	NoCode         Fault = "the answer holds no code"
+	Denied         Fault = "the answer is access_denied"
+	FailingPush    Fault = "the pushed request is answered with 500"
+	ForeignBrowser Fault = "the authorization endpoint is on another origin"
+)
+
 // Faults of endpoints.
 const (
 	HugeDiscovery       Fault = "the discovery document is 64 MiB long"
@@ -101,6 +113,12 @@ func Faults() []Fault {
 		NoChallenge, RedirectedChallenge, RedirectedToken, HungToken, HugeResponse, DuplicateResponse, Unavailable, Echo,
 		Bearer, NoIDToken, NoSessionEnd, OtherSession,
 	}
+}
+
+// BrowserFaults returns those that a client must refuse when a person signs in by
+// browser, beside [Faults].
+func BrowserFaults() []Fault {
+	return []Fault{OtherNonce, NoNonce, OtherAnswerer, NoAnswerer, NoCode, Denied, FailingPush, ForeignBrowser}
 }
 
 // RefreshFaults returns those that a client must refuse when it refreshes.
@@ -167,6 +185,10 @@ func (f Fault) bend(claims map[string]any, now time.Time, refreshed bool) {
 		claims["padding"] = strings.Repeat("a", 75<<10)
 	case NoSessionEnd:
 		delete(claims, "session_expiry")
+	case OtherNonce:
+		claims["nonce"] = "another"
+	case NoNonce:
+		delete(claims, "nonce")
 	}
 	if !refreshed {
 		return

@@ -20,6 +20,9 @@ const (
 	DiscoveryPath  = "/.well-known/openid-configuration"
 	KeysPath       = "/jwks"
 	ChallengePath  = "/authorize-challenge"
+	AuthorizePath  = "/authorize"
+	PushedPath     = "/par"
+	DevicePath     = "/device"
 	TokenPath      = "/token"
 	RevocationPath = "/revoke"
 )
@@ -38,6 +41,21 @@ type Options struct {
 
 	// Audiences are those the provider issues tokens for. Empty: any.
 	Audiences []string
+
+	// Bearer is a provider that binds nothing to a key: no DPoP.
+	Bearer bool
+
+	// Rotate replaces the refresh token at every use. A second use of one ends
+	// its session.
+	Rotate bool
+
+	// Pushed is a provider that takes authorization requests by the back channel
+	// only (RFC 9126).
+	Pushed bool
+
+	// OneAudience is a provider whose ID tokens are for the client, whatever is
+	// asked.
+	OneAudience bool
 
 	// Verify says who signed a WebAuthn response (AuthenticationResponseJSON) to
 	// options. Nil: whoever the login hint names, or alice@example.com, if the
@@ -58,7 +76,10 @@ type Provider struct {
 	asked     map[string]*request // by auth_session
 	codes     map[string]*login
 	sessions  map[string]*login // by refresh token
-	proofs    map[string]bool   // jti of DPoP proofs seen
+	spent     map[string]*login // by refresh token that was replaced
+	pushed    map[string]url.Values
+	devices   map[string]*device // by device code
+	proofs    map[string]bool    // jti of DPoP proofs seen
 	rewrite   func(claims map[string]any)
 	nonce     string // what a DPoP proof must repeat; empty: nothing
 	busy      int    // answers of 429 that are left
@@ -83,6 +104,7 @@ func New(o Options) (*Provider, error) {
 	p := &Provider{
 		options: o, counts: map[string]int{}, faults: map[Fault]bool{},
 		asked: map[string]*request{}, codes: map[string]*login{}, sessions: map[string]*login{}, proofs: map[string]bool{},
+		spent: map[string]*login{}, pushed: map[string]url.Values{}, devices: map[string]*device{},
 	}
 	return p, p.RotateKey()
 }
@@ -199,6 +221,9 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		{DiscoveryPath, http.MethodGet, HungDiscovery, HugeDiscovery, RedirectedDiscovery, p.discovery},
 		{KeysPath, http.MethodGet, HungKeys, HugeKeys, RedirectedKeys, p.jwks},
 		{ChallengePath, http.MethodPost, "", "", RedirectedChallenge, p.challenge},
+		{AuthorizePath, http.MethodGet, "", "", "", p.authorize},
+		{PushedPath, http.MethodPost, "", "", "", p.push},
+		{DevicePath, http.MethodPost, "", "", "", p.device},
 		{TokenPath, http.MethodPost, HungToken, HugeResponse, RedirectedToken, p.token},
 		{RevocationPath, http.MethodPost, "", "", "", p.revoke},
 	} {
@@ -233,15 +258,29 @@ func (p *Provider) discovery(w http.ResponseWriter, r *http.Request) {
 	doc := map[string]any{
 		"issuer": at, "jwks_uri": at + KeysPath, "token_endpoint": at + TokenPath,
 		"authorization_challenge_endpoint": at + ChallengePath, "revocation_endpoint": at + RevocationPath,
+		"authorization_endpoint": at + AuthorizePath, "device_authorization_endpoint": at + DevicePath,
+		"scopes_supported": []string{"openid", "offline_access"}, "claims_parameter_supported": true,
+		"authorization_response_iss_parameter_supported": true, "dpop_signing_alg_values_supported": []string{"ES256"},
 		"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
 		// A client that takes its algorithms from here is lost.
 		"id_token_signing_alg_values_supported": []string{"none", "HS256", "ES256", "RS256"},
+	}
+	if p.options.Bearer {
+		delete(doc, "dpop_signing_alg_values_supported")
+	}
+	if p.options.Pushed {
+		doc["pushed_authorization_request_endpoint"] = at + PushedPath
+	}
+	if p.options.OneAudience { // and no other protocol than everybody's
+		delete(doc, "authorization_challenge_endpoint")
 	}
 	switch {
 	case p.has(ForeignIssuer):
 		doc["issuer"] = p.options.Elsewhere
 	case p.has(ForeignEndpoint):
 		doc["token_endpoint"] = p.options.Elsewhere + TokenPath
+	case p.has(ForeignBrowser):
+		doc["authorization_endpoint"] = p.options.Elsewhere + AuthorizePath
 	case p.has(ForeignKeys):
 		doc["jwks_uri"] = p.options.Elsewhere + KeysPath
 	}

@@ -27,6 +27,8 @@ type login struct {
 	codeChallenge, jkt string
 	session            string
 	at, ends           time.Time
+
+	nonce, redirect string // of a sign-in by browser
 }
 
 // challenge is the authorization challenge endpoint of
@@ -108,6 +110,9 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	jkt, err := p.proof(r)
+	if p.options.Bearer {
+		jkt, err = "", nil
+	}
 	if errors.Is(err, errNonce) {
 		p.mu.Lock()
 		w.Header().Set("DPoP-Nonce", p.nonce)
@@ -128,14 +133,26 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 		l = p.codes[f.Get("code")]
 		delete(p.codes, f.Get("code"))
 		sum := sha256.Sum256([]byte(f.Get("code_verifier")))
-		if l != nil && (l.codeChallenge != encode(sum[:]) || l.audience != f.Get("audience")) {
+		if l != nil && (l.codeChallenge != encode(sum[:]) || l.audience != f.Get("audience") || l.redirect != f.Get("redirect_uri")) {
 			l = nil
 		}
 	case "refresh_token":
 		l = p.sessions[refresh]
+		if reused := p.spent[refresh]; reused != nil {
+			p.endSession(reused)
+		}
+	case deviceGrant:
+		var code string
+		if l, code = p.poll(f); code != "" {
+			fail(w, http.StatusBadRequest, code, "")
+			return
+		}
 	default:
 		fail(w, http.StatusBadRequest, "unsupported_grant_type", "")
 		return
+	}
+	if l != nil && l.jkt == "" {
+		l.jkt = jkt // bound by the first proof, RFC 9449 §5
 	}
 	if l == nil || l.client != f.Get("client_id") || l.jkt != jkt || !p.options.Now().Before(l.ends) {
 		fail(w, http.StatusBadRequest, "invalid_grant", "no such grant for this client and key")
@@ -178,9 +195,18 @@ func (p *Provider) unwell(w http.ResponseWriter, f url.Values) bool {
 func (p *Provider) respond(l *login, at, audience, refresh string) ([]byte, error) {
 	refreshed := refresh != ""
 	if !refreshed {
-		refresh = random()
 		l.session = random()[:11]
+	}
+	if !refreshed || p.options.Rotate {
+		if refreshed {
+			delete(p.sessions, refresh)
+			p.spent[refresh] = l
+		}
+		refresh = random()
 		p.sessions[refresh] = l
+	}
+	if audience == "" || p.options.OneAudience {
+		audience = l.client
 	}
 	now := p.options.Now()
 	exp := now.Add(p.options.TokenLifetime)
@@ -193,6 +219,9 @@ func (p *Provider) respond(l *login, at, audience, refresh string) ([]byte, erro
 		"iss": at, "sub": l.user, "aud": audience, "azp": l.client, "jti": random(), "sid": l.session,
 		"iat": now.Unix(), "exp": exp.Unix(), "auth_time": l.at.Unix(), "session_expiry": l.ends.Unix(),
 		"acr": l.acr, "amr": []string{"pop", "mfa", "user"}, "at_hash": encode(sum[:16]),
+	}
+	if l.nonce != "" {
+		claims["nonce"] = l.nonce
 	}
 	for f := range p.faults {
 		f.bend(claims, now, refreshed)
@@ -214,6 +243,9 @@ func (p *Provider) respond(l *login, at, audience, refresh string) ([]byte, erro
 	out := map[string]any{
 		"token_type": "DPoP", "access_token": access, "id_token": id, "refresh_token": refresh, "scope": "openid",
 		"expires_in": int(exp.Sub(now).Seconds()), "session_id": l.session, "session_expires_in": int(l.ends.Sub(now).Seconds()),
+	}
+	if p.options.Bearer {
+		out["token_type"] = "Bearer"
 	}
 	switch {
 	case p.faults[Bearer]:
@@ -239,8 +271,19 @@ func (p *Provider) revoke(w http.ResponseWriter, r *http.Request) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.sessions, f.Get("token"))
+	if l := p.sessions[f.Get("token")]; l != nil {
+		p.endSession(l)
+	}
 	w.WriteHeader(http.StatusOK)
+}
+
+// endSession ends every refresh token of a session; the caller holds mu.
+func (p *Provider) endSession(l *login) {
+	for token, other := range p.sessions {
+		if other == l {
+			delete(p.sessions, token)
+		}
+	}
 }
 
 var errNonce = errors.New("another nonce is wanted")
