@@ -161,8 +161,9 @@ func attachment(hints []string) string {
 // in order and each once. A later one does not take an earlier one back.
 func statuses(entry *mds.Entry, now time.Time, chain []*x509.Certificate) []string {
 	var all []string
-	for _, r := range entry.StatusAt(now) {
-		if s := string(r.Status); about(r, chain) && !slices.Contains(all, s) {
+	for i := range entry.Status {
+		r := &entry.Status[i]
+		if s := string(r.Status); r.InEffect(now) && about(r, chain) && !slices.Contains(all, s) {
 			all = append(all, s)
 		}
 	}
@@ -173,7 +174,7 @@ func statuses(entry *mds.Entry, now time.Time, chain []*x509.Certificate) []stri
 // about reports whether a report is about a key with this chain. Whatever is
 // unclear counts, and REVOKED is always about the model.
 // https://fidoalliance.org/specs/mds/fido-metadata-service-v3.1-ps-20250521.html#statusreport-dictionary
-func about(r mds.StatusReport, chain []*x509.Certificate) bool {
+func about(r *mds.StatusReport, chain []*x509.Certificate) bool {
 	if len(chain) == 0 || r.BatchCertificate == nil || r.Status == mds.Revoked {
 		return true
 	}
@@ -203,7 +204,7 @@ func (t *trust) current(c *Credential, backupEligible, userVerified bool) keypol
 		return e
 	}
 	entry := t.stored(&e)
-	if entry == nil || !slices.ContainsFunc(entry.Roots, func(r *x509.Certificate) bool { return fingerprint(r) == e.Root }) || batches(entry) {
+	if entry == nil || !entry.HasRoot(e.Root) || batches(entry) {
 		return t.again(c, e)
 	}
 	t.describe(&e, entry, nil)
@@ -278,7 +279,7 @@ func (t *trust) again(c *Credential, e keypolicy.Evidence) keypolicy.Evidence {
 	// is the root that it chained to.
 	entry := t.stored(&e)
 	switch {
-	case entry != nil && slices.ContainsFunc(entry.Roots, func(r *x509.Certificate) bool { return fingerprint(r) == e.Root }):
+	case entry != nil && entry.HasRoot(e.Root):
 		e.RootedBy = byMetadata
 		t.describe(&e, entry, nil)
 	case slices.ContainsFunc(t.pinned, func(r pinnedRoot) bool { return r.fingerprint == e.Root }):

@@ -23,7 +23,7 @@ type batch struct {
 	urgent bool // somebody waits for it
 	sign   bool // somebody waits for a checkpoint
 
-	end chain // after the batch; unused if the log is shared
+	end *chain // after the batch, if it is needed; nil if the log is shared
 	due bool  // a checkpoint is
 
 	hurry      chan struct{} // closed when urgent is set
@@ -130,7 +130,10 @@ func (l *Log) requestCheckpoint() (*batch, error) {
 // batch returns the batch that gathers records. l.mu is held.
 func (l *Log) batch() *batch {
 	if l.pending == nil {
-		l.pending = &batch{buf: make([]byte, 0, l.usual), hurry: make(chan struct{}), done: make(chan struct{})}
+		l.pending = &batch{buf: l.spare, hurry: make(chan struct{}), done: make(chan struct{})}
+		if l.spare = nil; cap(l.pending.buf) < l.usual {
+			l.pending.buf = make([]byte, 0, l.usual)
+		}
 	}
 	return l.pending
 }
@@ -175,7 +178,8 @@ func (l *Log) next() *batch {
 	l.usual = min(max(2048, len(b.buf)+len(b.buf)/4), maxPending)
 	b.due = !l.inline && time.Since(l.signedAt) >= l.every
 	if l.shared == nil && (b.sign || b.due) {
-		b.end = l.end
+		end := l.end
+		b.end = &end
 	}
 	return b
 }
@@ -215,6 +219,9 @@ func (l *Log) commit(b *batch) {
 	if err == nil {
 		l.mu.Lock()
 		l.size += int64(len(b.buf))
+		if l.mirror == nil && cap(b.buf) <= 2*maxPending { // a mirror keeps the lines
+			l.spare = b.buf[:0]
+		}
 		l.mu.Unlock()
 		l.mirror.offer(b.buf)
 	}

@@ -89,6 +89,7 @@ type Log struct {
 	end      chain         // every record, the pending ones included; unused if shared
 	pending  *batch        // waits for the commit under way
 	usual    int           // bytes that a batch takes, by the latest
+	spare    []byte        // empty, and the room of a batch that is on disk
 	running  bool          // a goroutine commits
 	pause    time.Duration // before the next try, after one that failed; only if shared
 	failed   error         // final

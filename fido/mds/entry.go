@@ -2,6 +2,7 @@ package mds
 
 import (
 	"crypto/x509"
+	"slices"
 	"time"
 )
 
@@ -23,6 +24,7 @@ type Entry struct {
 	// may be the attestation certificate itself. A model without any has no
 	// attestation that could be checked.
 	Roots []*x509.Certificate
+	names []string // of the roots, see HasRoot
 
 	// Status has the reports in the order of the blob: see [Entry.StatusAt].
 	Status              []StatusReport
@@ -61,6 +63,10 @@ type BiometricReport struct {
 	EffectiveDate     time.Time
 	CertificateNumber string
 }
+
+// HasRoot reports whether a certificate with this SHA-256, in lower-case hex, is
+// one of the Roots: by such names records keep what a verdict rested on.
+func (e *Entry) HasRoot(fingerprint string) bool { return slices.Contains(e.names, fingerprint) }
 
 // compromised reports whether any report, in effect or not, is a bad one.
 func (e *Entry) compromised() bool {

@@ -1,6 +1,8 @@
 package mds
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -66,7 +68,8 @@ func (r *reader) statement(e *Entry, i int, name string, text []byte) error {
 			r.blob.problem(i, name, "attestation root %d cannot be read: %v", n, err)
 			continue
 		}
-		e.Roots = append(e.Roots, c)
+		sum := sha256.Sum256(c.Raw)
+		e.Roots, e.names = append(e.Roots, c), append(e.names, hex.EncodeToString(sum[:]))
 	}
 	if len(raw.Info) == 0 {
 		return nil

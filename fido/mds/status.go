@@ -104,7 +104,7 @@ type StatusReport struct {
 }
 
 // InEffect reports whether the report counts at a time.
-func (r StatusReport) InEffect(at time.Time) bool {
+func (r *StatusReport) InEffect(at time.Time) bool {
 	return !r.EffectiveDate.After(at) && (r.SunsetDate.IsZero() || r.SunsetDate.After(at))
 }
 
@@ -167,17 +167,18 @@ func (e *Entry) RetiredAt(at time.Time) bool {
 // of the same day, the certification counts.
 func (e *Entry) LevelAt(at time.Time) Level {
 	level, ended := LevelNone, time.Time{}
-	reports := e.StatusAt(at)
-	for _, r := range reports {
-		switch r.Status {
-		case Revoked:
+	for i := range e.Status {
+		r := &e.Status[i]
+		switch {
+		case !r.InEffect(at):
+		case r.Status == Revoked:
 			return LevelNone
-		case NotCertified:
+		case r.Status == NotCertified && r.EffectiveDate.After(ended):
 			ended = r.EffectiveDate
 		}
 	}
-	for _, r := range reports {
-		if !r.EffectiveDate.Before(ended) {
+	for i := range e.Status {
+		if r := &e.Status[i]; r.InEffect(at) && !r.EffectiveDate.Before(ended) {
 			level = max(level, levelOf[r.Status])
 		}
 	}
