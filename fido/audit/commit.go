@@ -24,7 +24,7 @@ type batch struct {
 	sign   bool // somebody waits for a checkpoint
 
 	end *chain // after the batch, if it is needed; nil if the log is shared
-	due bool  // a checkpoint is
+	due bool   // a checkpoint is
 
 	hurry      chan struct{} // closed when urgent is set
 	done       chan struct{} // closed when err and checkpoint are set
