@@ -70,6 +70,7 @@ var eventTypes = []EventType{
 	{"mds.failed", "metadata about key models was refused, or could not be had", 0, 99, Enforced},
 
 	{"authorize", "a verified proof was not enough for what was asked", classAuthorizeSession, 1, Enforced},
+	{"device.decide", "a person decided whether a device may sign in as them", classAuthorizeSession, 1, Enforced},
 	{"token.issue", "a session began: its first tokens were issued", classAuthorizeSession, 1, Enforced},
 	{"token.refresh", "further tokens of a session were issued", classAuthorizeSession, 1, Enforced},
 	{"session.end", "a session was ended before its time", classAuthentication, 2, Enforced},

@@ -61,9 +61,20 @@ func (i *Issuer) authorization(ctx context.Context, c *call) (*target, *Request,
 		return nil, nil, refuse(http.StatusBadRequest, "invalid_client", "this client_id is not registered; ask the issuer's operator to add it")
 	}
 	c.client = client
+	if uri := c.form["request_uri"]; uri != "" {
+		req, err := i.pushed(ctx, client, uri)
+		if err != nil {
+			return nil, nil, err
+		}
+		to := req.target()
+		return &to, req, nil
+	}
 	to, err := frontTarget(client, c.form)
 	if to == nil || err != nil {
 		return to, nil, err
+	}
+	if client.PushedOnly {
+		return to, nil, refuse(http.StatusBadRequest, "invalid_request", "this client must push its requests (RFC 9126)")
 	}
 	req, err := i.frontRequest(ctx, c, *to)
 	return to, req, err
@@ -144,6 +155,13 @@ func (i *Issuer) personal(c *call, req *Request) (err error) {
 	if req.LoginHint = c.form["login_hint"]; len(req.LoginHint) > maxText {
 		return refuse(http.StatusBadRequest, "invalid_request", "the login_hint is too long")
 	}
+	if hint := c.form["id_token_hint"]; hint != "" {
+		token, err := i.own(hint, typeIDToken)
+		if err != nil {
+			return refuse(http.StatusBadRequest, "invalid_request", "the id_token_hint is not an ID token of this issuer")
+		}
+		req.Subject = token.Subject
+	}
 	if s := c.form["claims"]; s != "" {
 		a, err := parseClaims(s)
 		if err != nil {
@@ -156,7 +174,13 @@ func (i *Issuer) personal(c *call, req *Request) (err error) {
 				return err
 			}
 		}
-		req.Subject, req.IDClaims, req.UserinfoClaims = a.subject, a.idToken, a.userinfo
+		if a.subject != "" && req.Subject != "" && a.subject != req.Subject {
+			return refuse(http.StatusBadRequest, "invalid_request", "the id_token_hint and the claims parameter ask for two different people")
+		}
+		if a.subject != "" {
+			req.Subject = a.subject
+		}
+		req.IDClaims, req.UserinfoClaims = a.idToken, a.userinfo
 	}
 	return nil
 }

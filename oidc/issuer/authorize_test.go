@@ -81,7 +81,6 @@ func TestAuthorizationErrors(t *testing.T) {
 		"claims twice inside":     {[]string{"claims", `{"id_token":{"acr":{"value":"phrh"},"ACR":{"value":"phr"}}}`}, "invalid_request"},
 		"claims of two people":    {[]string{"claims", `{"id_token":{"sub":{"value":"a"}},"userinfo":{"sub":{"value":"b"}}}`}, "invalid_request"},
 		"request object":          {[]string{"request", "eyJ"}, "request_not_supported"},
-		"request_uri":             {[]string{"request_uri", "https://wiki.example.com/r"}, "request_uri_not_supported"},
 		"registration":            {[]string{"registration", "{}"}, "registration_not_supported"},
 		"resource":                {[]string{"resource", "https://api.example.com"}, "invalid_target"},
 		"audience":                {[]string{"audience", audience}, "invalid_target"},

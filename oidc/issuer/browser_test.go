@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -20,6 +22,7 @@ import (
 
 // world is an issuer with its pages on http://localhost:PORT, on the real clock.
 type world struct {
+	*issuer.Issuer
 	http.Handler
 	url string
 	rp  *fido.RelyingParty
@@ -50,7 +53,7 @@ func newWorld(t testing.TB, clients ...issuer.Client) *world {
 		mux.Handle(pattern, site)
 	}
 	mux.Handle("/", i)
-	w.Handler = mux
+	w.Issuer, w.Handler = i, mux
 	server := &httptest.Server{Listener: ln, Config: &http.Server{Handler: mux}}
 	server.Start()
 	t.Cleanup(server.Close)
@@ -107,7 +110,7 @@ func TestBrowser(t *testing.T) {
 		answer := <-got
 		require.Equal(t, []string{"the state"}, answer["state"])
 		require.Equal(t, []string{w.url}, answer["iss"])
-		a := post(t, w, w.url+"/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"wiki"}, "code": answer["code"], "redirect_uri": {back}, "code_verifier": {verifier}})
+		a := post(t, w.Handler, w.url+"/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"wiki"}, "code": answer["code"], "redirect_uri": {back}, "code_verifier": {verifier}})
 		require.Equal(t, http.StatusOK, a.status, "%v", a.body)
 	}
 
@@ -126,4 +129,48 @@ func TestBrowser(t *testing.T) {
 
 	p.Open(w.url + "/authorize?client_id=nobody&redirect_uri=" + url.QueryEscape(back))
 	p.WaitFor("main", "This sign-in cannot go on")
+}
+
+// A device far away, a browser with a key: the link, the number, the touch.
+func TestDeviceInBrowser(t *testing.T) {
+	b := browser.Start(t)
+	w := newWorld(t, issuer.Client{ID: "tv", Name: "The television", Device: true, InsecureBearer: true})
+	p := b.Page(t)
+	p.PlugIn(browser.KeyOptions{Transport: "usb", Resident: true, Verifies: true})
+	w.enrol(t, p, ada)
+	f := &front{provider: &provider{Issuer: w.Issuer}}
+	for _, link := range []bool{true, false} {
+		a := post(t, w.Handler, w.url+"/device_authorization", url.Values{"client_id": {"tv"}, "scope": {"openid"}})
+		d := &device{f, "tv", a}
+		if link {
+			p.Open(a.text("verification_uri_complete"))
+			p.WaitFor("h1", "Which number does your device show?")
+			p.WaitFor(".stated", d.letters())
+			picture(p, "device-number")
+			p.Type("#f-number", d.number())
+		} else {
+			p.Open(a.text("verification_uri"))
+			p.WaitFor("h1", "Let a device sign in")
+			p.Type("#f-user_code", "bcdf ghjk 10")
+			p.Click("form.card button")
+			p.WaitFor(".wrong", "No device waits with that code")
+			picture(p, "device-code")
+			p.Type("#f-user_code", a.text("user_code"))
+		}
+		p.Click("form.card button")
+		p.WaitFor("h1", "Let this device sign in as you")
+		p.WaitFor(".stated", a.text("user_code"))
+		picture(p, "device-approve")
+		p.Click("#signin button")
+		p.WaitFor("h1", "The device may go on")
+		a = post(t, w.Handler, w.url+"/token", url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {"tv"}, "device_code": {a.text("device_code")}})
+		require.Equal(t, http.StatusOK, a.status, "%v", a.body)
+	}
+}
+
+// picture takes a screenshot where LAKEKEY_SCREENSHOTS names a folder for them.
+func picture(p *browser.Page, name string) {
+	if dir := os.Getenv("LAKEKEY_SCREENSHOTS"); dir != "" {
+		p.Screenshot(filepath.Join(dir, name+".png"))
+	}
 }

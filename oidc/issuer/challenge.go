@@ -162,7 +162,7 @@ func (i *Issuer) sameKey(ctx context.Context, c *call, req *Request) error {
 	if len(c.proofs) == 0 && !req.JKTProven {
 		return nil
 	}
-	p, err := verifyProof(c.proofs, c.url, i.now())
+	p, err := verifyProof(c.proofs, http.MethodPost, c.url, i.now())
 	if err != nil {
 		return err
 	}

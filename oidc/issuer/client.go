@@ -25,6 +25,15 @@ type Client struct {
 	// host 127.0.0.1 or [::1] is the program's choice (RFC 8252 §7.3). Empty: it
 	// does not sign people in through a browser.
 	RedirectURIs []string
+	// PushedOnly refuses what it asks for in the browser's URL, where whoever sits
+	// there can change it, and takes pushed requests only (RFC 9126).
+	PushedOnly bool
+	// Device lets it ask for a sign-in on another device (RFC 8628), where a
+	// person may be talked into approving what somebody else began.
+	Device bool
+	// PostLogoutRedirectURIs are the places that a browser may go to after
+	// signing out, compared as RedirectURIs are.
+	PostLogoutRedirectURIs []string
 	// InsecureBearer lets it ask for tokens that are not bound to a DPoP key,
 	// which whoever holds them can use, and which it cannot refresh. For
 	// programs that cannot do DPoP (RFC 9449), such as most brokers.
@@ -50,7 +59,7 @@ func (i *Issuer) addClients(clients []Client) error {
 		if err := i.checkClient(c); err != nil {
 			return err
 		}
-		c.Audiences, c.RedirectURIs = slices.Clone(c.Audiences), slices.Clone(c.RedirectURIs)
+		c.Audiences, c.RedirectURIs, c.PostLogoutRedirectURIs = slices.Clone(c.Audiences), slices.Clone(c.RedirectURIs), slices.Clone(c.PostLogoutRedirectURIs)
 		i.clients[c.ID] = c
 	}
 	return nil
@@ -71,13 +80,13 @@ func (i *Issuer) checkClient(c Client) error {
 	if i.isSelf(c.ID) || slices.ContainsFunc(c.Audiences, i.isSelf) {
 		return fmt.Errorf("issuer: an audience of client %q is the issuer itself", c.ID)
 	}
-	for _, u := range c.RedirectURIs {
+	for _, u := range slices.Concat(c.RedirectURIs, c.PostLogoutRedirectURIs) {
 		if err := checkRedirectURI(u); err != nil {
 			return fmt.Errorf("issuer: redirect URI %q of client %q: %v", u, c.ID, err)
 		}
 	}
-	if len(c.RedirectURIs) > 0 && i.site == nil {
-		return fmt.Errorf("issuer: client %q has redirect URIs, but there is no page to sign in on: set Config.Site", c.ID)
+	if i.site == nil && (len(c.RedirectURIs) > 0 || c.Device) {
+		return fmt.Errorf("issuer: client %q signs people in on a page, but there is none: set Config.Site", c.ID)
 	}
 	return nil
 }

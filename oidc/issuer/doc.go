@@ -11,7 +11,10 @@
 // With a browser, a person signs in by the authorization code flow of OpenID
 // Connect Core with PKCE. /authorize checks what is asked for and shows the page
 // of [Config.Site], on which a key is touched; the code goes to a redirect URI
-// of the client. [Client] says what a client may do.
+// of the client. [Client] says what a client may do. A request can be pushed
+// first (RFC 9126). Where there is no browser, a device shows a code (RFC 8628),
+// and a person touches a key for it elsewhere. /userinfo and /logout are those
+// of OpenID Connect.
 //
 // A program that talks to the key itself needs no browser. Its way, in the words
 // of OAuth 2.0 for First-Party Applications (FiPA,
@@ -52,6 +55,9 @@
 //     which [audit.Verify] reports. The record's token ID is the jti of the ID token, and with
 //     ".at" behind it that of the access token; its token hash is the SHA-256
 //     of the refresh token.
+//   - A device is let in by one touch on a page that says which program asks and
+//     from where, after its code was typed there with a number that no link
+//     holds. One wrong number ends it.
 //   - A refresh asks the relying party again: a key that was revoked or
 //     quarantined since yields nothing more.
 //   - The store sees hashes of bearer secrets only. Expiry is checked here, not

@@ -28,6 +28,7 @@ const (
 type proof struct {
 	jkt    string // thumbprint of its key
 	unique Hash   // of key and jti: the same proof, whatever request carries it
+	ath    string // hash of the access token that it goes with; empty: none is named
 	issued time.Time
 }
 
@@ -35,10 +36,10 @@ func badProof(why string) *refusal {
 	return refuse(http.StatusBadRequest, "invalid_dpop_proof", why)
 }
 
-// verifyProof checks the DPoP header of a POST to target, in the order of the
+// verifyProof checks the DPoP header of a request to target, in the order of the
 // list of RFC 9449 §4.3, but for the replay: [Issuer.spend] does that.
 // https://www.rfc-editor.org/rfc/rfc9449#section-4.3
-func verifyProof(headers []string, target string, now time.Time) (*proof, error) {
+func verifyProof(headers []string, method, target string, now time.Time) (*proof, error) {
 	// 1. "There is not more than one DPoP HTTP request header field."
 	switch {
 	case len(headers) == 0:
@@ -76,8 +77,8 @@ func verifyProof(headers []string, target string, now time.Time) (*proof, error)
 		return nil, badProof("the DPoP proof lacks jti or iat, or its jti is longer than 256 bytes")
 	}
 	// 8., 9.
-	if claims.htm != http.MethodPost {
-		return nil, badProof("the htm of the DPoP proof is not the method of this request, POST")
+	if claims.htm != method {
+		return nil, badProof("the htm of the DPoP proof is not the method of this request, " + method)
 	}
 	if !sameURL(claims.htu, target) {
 		return nil, badProof("the htu of the DPoP proof is not the URL of this endpoint, " + target)
@@ -87,7 +88,7 @@ func verifyProof(headers []string, target string, now time.Time) (*proof, error)
 	if skew := int64(proofWindow / time.Second); issued < now.Unix()-skew || issued > now.Unix()+skew {
 		return nil, badProof(fmt.Sprintf("the iat of the DPoP proof is not within %v of this server's clock, which says %s: set the clock of the client", proofWindow, now.UTC().Format(time.RFC3339)))
 	}
-	return &proof{jkt: key.jkt, unique: sha256.Sum256([]byte(key.jkt + "\x00" + claims.jti)), issued: time.Unix(issued, 0)}, nil
+	return &proof{jkt: key.jkt, unique: sha256.Sum256([]byte(key.jkt + "\x00" + claims.jti)), ath: claims.ath, issued: time.Unix(issued, 0)}, nil
 }
 
 // spend remembers a proof for as long as its iat would let it pass, so that it

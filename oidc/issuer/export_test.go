@@ -1,13 +1,16 @@
 package issuer
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // SetFailPoint lets a test act between any two steps.
 func (i *Issuer) SetFailPoint(fn func(string)) { i.failPoint = fn }
 
 // VerifyProof returns what a DPoP header proves.
 func VerifyProof(headers []string, target string, now time.Time) (jkt string, unique Hash, err error) {
-	p, err := verifyProof(headers, target, now)
+	p, err := verifyProof(headers, http.MethodPost, target, now)
 	if err != nil {
 		return "", Hash{}, err
 	}

@@ -51,6 +51,9 @@ func newFront(t testing.TB, s issuer.Store, clients ...issuer.Client) *front {
 			{ID: "wiki", Name: "The wiki", RedirectURIs: []string{callback, "https://wiki.example.com/other?tenant=1"}, InsecureBearer: true},
 			{ID: "native", RedirectURIs: []string{"http://127.0.0.1/callback", "http://[::1]/callback", "com.example.app:/callback"}, Audiences: []string{audience}},
 			{ID: "headless"},
+			{ID: "tv", Name: "The television", Device: true, InsecureBearer: true},
+			{ID: "job", Device: true, Audiences: []string{audience}},
+			{ID: "bank", RedirectURIs: []string{"https://bank.example.com/callback"}, InsecureBearer: true, PushedOnly: true, PostLogoutRedirectURIs: []string{"https://bank.example.com/bye"}},
 		}, clients...),
 	}, rp, p.store)
 	require.NoError(t, err)

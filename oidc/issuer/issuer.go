@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/fido/audit"
 	"github.com/lakekey/lakekey/fido/web"
@@ -85,11 +87,17 @@ type Issuer struct {
 	log          *slog.Logger
 	idSigner     signer
 	atSigner     signer
+	keys         *jose.JSONWebKeySet // that are published
 	routes       map[string]route
 	tokenURL     string
 	challengeURL string
 	authorizeURL string
 	pageURL      string
+	pushURL      string
+	startURL     string // where devices start
+	deviceURL    string // where people go for them
+	userinfoURL  string
+	logoutURL    string
 	revokeURL    string
 	swept        atomic.Int64 // Unix seconds
 
@@ -146,14 +154,15 @@ func New(ctx context.Context, cfg Config, rp RelyingParty, store Store) (*Issuer
 	if err != nil {
 		return nil, err
 	}
-	if i.idSigner, err = newSigner(key, "JWT"); err != nil {
+	if i.idSigner, err = newSigner(key, typeIDToken); err != nil {
 		return nil, err
 	}
 	// RFC 9068 §2.1: an access token says so in its header, and so can never
 	// pass for an ID token.
-	if i.atSigner, err = newSigner(key, "at+jwt"); err != nil {
+	if i.atSigner, err = newSigner(key, typeAccessToken); err != nil {
 		return nil, err
 	}
+	i.keys = set
 	return i, i.addRoutes(set)
 }
 

@@ -121,6 +121,18 @@ func (m *MemoryStore) SessionByRefresh(_ context.Context, refresh Hash) (*Sessio
 	return &s, nil
 }
 
+// SessionByID implements [Store].
+func (m *MemoryStore) SessionByID(_ context.Context, id string) (*Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	kept := m.sessions[id]
+	if kept == nil {
+		return nil, ErrNotFound
+	}
+	s := cloneSession(kept.Session)
+	return &s, nil
+}
+
 // EndSession implements [Store].
 func (m *MemoryStore) EndSession(_ context.Context, id, reason string, at time.Time) (bool, error) {
 	m.mu.Lock()

@@ -40,6 +40,10 @@ type metadata struct {
 // frontMetadata describes what a browser is needed for.
 type frontMetadata struct {
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
+	PushEndpoint          string   `json:"pushed_authorization_request_endpoint"`
+	DeviceEndpoint        string   `json:"device_authorization_endpoint"`
+	UserinfoEndpoint      string   `json:"userinfo_endpoint"`
+	EndSessionEndpoint    string   `json:"end_session_endpoint"`
 	ResponseModes         []string `json:"response_modes_supported"`
 	Prompts               []string `json:"prompt_values_supported"`
 	ResponseIss           bool     `json:"authorization_response_iss_parameter_supported"`
@@ -51,6 +55,10 @@ func (i *Issuer) frontMetadata() *frontMetadata {
 	}
 	return &frontMetadata{
 		AuthorizationEndpoint: i.authorizeURL,
+		PushEndpoint:          i.pushURL,
+		DeviceEndpoint:        i.startURL,
+		UserinfoEndpoint:      i.userinfoURL,
+		EndSessionEndpoint:    i.logoutURL,
 		ResponseModes:         []string{modeQuery, modeFormPost},
 		Prompts:               []string{"none", "login", "consent", "select_account"},
 		ResponseIss:           true,
@@ -66,10 +74,13 @@ type route struct {
 func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
 	base, path := i.url.String(), i.url.Path
 	i.tokenURL, i.challengeURL, i.revokeURL = base+"/token", base+"/authorize-challenge", base+"/revoke"
-	i.authorizeURL, i.pageURL = base+"/authorize", base+"/authorize/page"
+	i.authorizeURL, i.pageURL, i.pushURL = base+"/authorize", base+"/authorize/page", base+"/par"
+	i.startURL, i.deviceURL, i.userinfoURL, i.logoutURL = base+"/device_authorization", base+"/device", base+"/userinfo", base+"/logout"
 	scopes := []string{scopeOpenID}
 	claims := []string{"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash", "jti", "sid", "session_expiry"}
+	grants := []string{grantCode, grantRefresh}
 	if i.site != nil {
+		grants = append(grants, grantDevice)
 		scopes, claims = append(scopes, scopeProfile, scopeEmail), append(claims, claimEmail, claimUserName)
 	}
 	doc, err := json.Marshal(metadata{
@@ -80,7 +91,7 @@ func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
 		RevocationEndpoint:     i.revokeURL,
 		ScopesSupported:        scopes,
 		ResponseTypesSupported: []string{"code"},
-		GrantTypesSupported:    []string{grantCode, grantRefresh},
+		GrantTypesSupported:    grants,
 		SubjectTypesSupported:  []string{"public"},
 		IDTokenAlgs:            []string{string(jose.ES256)},
 		ACRValuesSupported:     []string{acrHardware, acrPhishingResistant},
@@ -120,7 +131,25 @@ func (i *Issuer) addPages(path string) {
 	i.routes[path+"/authorize"] = route{"", i.authorize}
 	i.routes[path+"/authorize/page"] = route{"", i.site.SignIn(page{i}).ServeHTTP}
 	i.routes[path+"/authorize/cancel"] = route{http.MethodGet, getOnly(i.cancel)}
+	i.routes[path+"/par"] = route{http.MethodPost, i.endpoint(i.pushURL, i.push)}
+	i.routes[path+"/device_authorization"] = route{http.MethodPost, i.unhurried(i.endpoint(i.startURL, i.startDevice))}
+	i.routes[path+"/device"] = route{"", i.site.Guard(http.HandlerFunc(i.devicePage)).ServeHTTP}
+	i.routes[path+"/device/approve"] = route{"", i.site.SignIn(approval{i}).ServeHTTP}
+	i.routes[path+"/device/deny"] = route{http.MethodGet, getOnly(i.deny)}
+	i.routes[path+"/device/done"] = route{http.MethodGet, i.deviceDone}
+	i.routes[path+"/userinfo"] = route{"", i.userinfo}
+	i.routes[path+"/logout"] = route{"", i.logout}
+	i.routes[path+"/logout/confirm"] = route{"", i.site.Guard(http.HandlerFunc(i.confirmLogout)).ServeHTTP}
 	i.routes[path+"/authorize/post"] = route{http.MethodGet, getOnly(i.postAnswer)}
+}
+
+// unhurried counts requests by the address that they come from.
+func (i *Issuer) unhurried(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if i.site.Unhurried(w, r) {
+			h(w, r)
+		}
+	}
 }
 
 // getOnly is for pages that use something up: whoever asks for the head of one
@@ -199,9 +228,17 @@ func (i *Issuer) newCall(w http.ResponseWriter, r *http.Request, url string) (*c
 	if !known {
 		return nil, refuse(http.StatusBadRequest, "invalid_client", "this client_id is not registered; ask the issuer's operator to add it")
 	}
+	return &call{form: f, client: client, proofs: r.Header.Values("DPoP"), url: url, remote: i.remote(r)}, nil
+}
+
+// remote is the address that a request comes from.
+func (i *Issuer) remote(r *http.Request) string {
+	if i.site != nil {
+		return i.site.Remote(r)
+	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
-		host = r.RemoteAddr
+		return r.RemoteAddr
 	}
-	return &call{form: f, client: client, proofs: r.Header.Values("DPoP"), url: url, remote: host}, nil
+	return host
 }

@@ -61,6 +61,7 @@ func parseProof(jwt string) (*proofJWT, error) {
 // proofClaims are the claims that a proof must have.
 type proofClaims struct {
 	jti, htm, htu string
+	ath           string // beside an access token only
 	iat           int64
 	dated         bool // there was an iat
 }
@@ -74,6 +75,8 @@ func parseProofClaims(payload []byte) (c proofClaims, err error) {
 			c.htm, err = strictjson.Text(value)
 		case "htu":
 			c.htu, err = strictjson.Text(value)
+		case "ath":
+			c.ath, err = strictjson.Text(value)
 		case "iat":
 			c.iat, err = strconv.ParseInt(string(value), 10, 64)
 			c.dated = true

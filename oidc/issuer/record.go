@@ -15,6 +15,7 @@ const (
 	eventIssue     = "token.issue"   // the first tokens of a session, its refresh token included
 	eventRefresh   = "token.refresh" // further tokens
 	eventAuthorize = "authorize"     // only refusals: a proof that did not become a session
+	eventDevice    = "device.decide" // a person let a device in, or did not
 	eventEnd       = "session.end"   // before its hard end
 )
 

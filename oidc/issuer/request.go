@@ -21,9 +21,13 @@ const (
 // The kinds of a [Request]: what it waits for. One that waits for one thing is
 // never taken for another.
 const (
-	kindChallenge = ""     // the assertion of a native program
-	kindPage      = "page" // a person on the page
-	kindPost      = "post" // the browser, to send its answer as a form
+	kindChallenge = ""          // the assertion of a native program
+	kindPushed    = "pushed"    // a browser that names it
+	kindPage      = "page"      // a person on the page
+	kindPost      = "post"      // the browser, to send its answer as a form
+	kindDevice    = "device"    // a device that polls
+	kindUserCode  = "user code" // somebody who types the device's code
+	kindApproval  = "approval"  // who has typed it, on the page
 )
 
 // newRequest checks what every way to ask has in common.
@@ -80,7 +84,7 @@ func (i *Issuer) requestKey(ctx context.Context, c *call) (jkt string, proven bo
 		}
 		return jkt, false, nil
 	}
-	p, err := verifyProof(c.proofs, c.url, i.now())
+	p, err := verifyProof(c.proofs, http.MethodPost, c.url, i.now())
 	if err != nil {
 		return "", false, err
 	}
@@ -123,6 +127,7 @@ func newSession(req *Request, p *fido.Proof, value string) Session {
 		CodeChallenge:  req.CodeChallenge,
 		JKT:            req.JKT,
 		RedirectURI:    req.RedirectURI,
+		Device:         req.Device != Hash{},
 		IDClaims:       req.IDClaims,
 		UserinfoClaims: req.UserinfoClaims,
 		ACR:            value,

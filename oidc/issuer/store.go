@@ -53,6 +53,8 @@ type Store interface {
 	// SessionByRefresh finds the session a refresh token belongs to, ended or
 	// not; [ErrNotFound] if there is none.
 	SessionByRefresh(ctx context.Context, refresh Hash) (*Session, error)
+	// SessionByID finds a session, ended or not; [ErrNotFound] if there is none.
+	SessionByID(ctx context.Context, id string) (*Session, error)
 	// EndSession marks a session as ended at the given time and reports
 	// whether this call did it: false if it had ended before. [ErrNotFound]
 	// if there is none.
@@ -98,6 +100,11 @@ type Request struct {
 	UserinfoClaims   []string // and of the userinfo endpoint
 	Error            string   // the answer, where it is not a code
 	ErrorDescription string
+
+	Device   Hash   // the code of the device that asked
+	UserCode string // that it shows, with the number
+	Place    string // network address that it asked from
+	Agent    string // what it calls itself
 }
 
 // Session is what one touch established. It outlives the code that starts it
@@ -117,6 +124,7 @@ type Session struct {
 	CodeChallenge  string
 	JKT            string // empty: bearer tokens
 	RedirectURI    string // that the code was sent to; empty: to the client itself
+	Device         bool   // its code is that of a device
 	IDClaims       []string
 	UserinfoClaims []string
 	ACR            string

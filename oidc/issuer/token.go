@@ -30,24 +30,36 @@ func (i *Issuer) redeem(r *http.Request, c *call) (reply, error) {
 		return i.redeemCode(r.Context(), c)
 	case grantRefresh:
 		return i.refresh(r.Context(), c)
+	case grantDevice:
+		return i.redeemDevice(r.Context(), c)
 	default:
-		return reply{}, refuse(http.StatusBadRequest, "unsupported_grant_type", "this issuer takes the grants authorization_code and refresh_token")
+		return reply{}, refuse(http.StatusBadRequest, "unsupported_grant_type", "the discovery document lists the grants that this issuer takes")
 	}
 }
 
-// redeemCode takes the code before it looks at anything that came with it. If
-// something is wrong then, the session the code would have started is over: a
-// code in the wrong hands is good for one guess.
+// redeemCode is the token request with a code (RFC 6749 §4.1.3).
 func (i *Issuer) redeemCode(ctx context.Context, c *call) (reply, error) {
 	code, err := c.form.require("code")
 	if err != nil {
 		return reply{}, err
 	}
+	answer, err := i.takeCode(ctx, c, HashOf(secret.New(code)), false)
+	if errors.Is(err, ErrNotFound) {
+		return reply{}, refuse(http.StatusBadRequest, "invalid_grant", "this code is unknown or was forgotten; sign in again")
+	}
+	return answer, err
+}
+
+// takeCode takes the code before it looks at anything that came with it. If
+// something is wrong then, the session the code would have started is over: a
+// code in the wrong hands is good for one guess. The error is [ErrNotFound] if
+// there is no such code.
+func (i *Issuer) takeCode(ctx context.Context, c *call, code Hash, device bool) (reply, error) {
 	refresh := newSecret()
-	s, err := i.store.TakeCode(ctx, HashOf(secret.New(code)), HashOf(refresh))
+	s, err := i.store.TakeCode(ctx, code, HashOf(refresh))
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return reply{}, refuse(http.StatusBadRequest, "invalid_grant", "this code is unknown or was forgotten; sign in again")
+		return reply{}, err
 	case errors.Is(err, ErrTaken):
 		// RFC 6749 §4.1.2: "If an authorization code is used more than once,
 		// the authorization server MUST deny the request and SHOULD revoke …
@@ -58,7 +70,7 @@ func (i *Issuer) redeemCode(ctx context.Context, c *call) (reply, error) {
 		return reply{}, fmt.Errorf("taking a code: %w", err)
 	}
 	i.point("code taken")
-	audience, err := i.checkCode(ctx, c, s)
+	audience, err := i.checkCode(ctx, c, s, device)
 	if err != nil {
 		return reply{}, i.abandon(ctx, s, "its code was redeemed wrongly", err)
 	}
@@ -75,7 +87,7 @@ func (i *Issuer) redeemCode(ctx context.Context, c *call) (reply, error) {
 }
 
 // checkCode decides whether whoever has the code is who asked for it.
-func (i *Issuer) checkCode(ctx context.Context, c *call, s *Session) (audience string, err error) {
+func (i *Issuer) checkCode(ctx context.Context, c *call, s *Session, device bool) (audience string, err error) {
 	now := i.now()
 	switch {
 	case s.ClientID != c.client.ID:
@@ -84,10 +96,12 @@ func (i *Issuer) checkCode(ctx context.Context, c *call, s *Session) (audience s
 		return "", refuse(http.StatusBadRequest, "invalid_grant", "this session has ended; sign in again")
 	case !now.Before(s.CodeExpires):
 		return "", refuse(http.StatusBadRequest, "invalid_grant", "this code has expired; sign in again")
+	case s.Device != device:
+		return "", refuse(http.StatusBadRequest, "invalid_grant", "this code is for another grant")
 	// RFC 6749 §4.1.3: "their values MUST be identical".
 	case c.form["redirect_uri"] != s.RedirectURI:
 		return "", refuse(http.StatusBadRequest, "invalid_grant", "the redirect_uri is not the one that the code was sent to")
-	case !verifierMatches(c.form["code_verifier"], s.CodeChallenge):
+	case !device && !verifierMatches(c.form["code_verifier"], s.CodeChallenge):
 		return "", refuse(http.StatusBadRequest, "invalid_grant", "the code_verifier does not match the code_challenge of the request")
 	}
 	if err := i.prove(ctx, c, s); err != nil {
@@ -125,7 +139,7 @@ func (i *Issuer) prove(ctx context.Context, c *call, s *Session) error {
 	if s.JKT == "" {
 		return unbound(c)
 	}
-	p, err := verifyProof(c.proofs, c.url, i.now())
+	p, err := verifyProof(c.proofs, http.MethodPost, c.url, i.now())
 	if err != nil {
 		return err
 	}

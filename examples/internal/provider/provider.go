@@ -96,6 +96,7 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 			ID: ClientID, Name: "lakekey on your computer",
 			Audiences: cfg.Audiences, InsecureAnyAudience: len(cfg.Audiences) == 0,
 			RedirectURIs: []string{"http://127.0.0.1/callback", "http://[::1]/callback"},
+			Device:       true,
 		}},
 		Site:   pages,
 		Audit:  p.log,

@@ -115,7 +115,12 @@ func testCodeRace(t *testing.T, s issuer.Store, rounds int) {
 func testEnd(t *testing.T, s issuer.Store) {
 	_, err := s.EndSession(t.Context(), "id", "why", epoch)
 	is(t, issuer.ErrNotFound, err)
+	_, err = s.SessionByID(t.Context(), "id")
+	is(t, issuer.ErrNotFound, err)
 	must(t, s.AddSession(t.Context(), Session("id", hash("code", 0))))
+	got, err := s.SessionByID(t.Context(), "id")
+	must(t, err)
+	same(t, Session("id", hash("code", 0)), *got)
 	_, err = s.TakeCode(t.Context(), hash("code", 0), hash("refresh", 0))
 	must(t, err)
 	for n, want := range []bool{true, false} {
@@ -125,10 +130,13 @@ func testEnd(t *testing.T, s issuer.Store) {
 			t.Fatalf("ending for the %d. time: ended=%v", n+1, ended)
 		}
 	}
-	got, err := s.SessionByRefresh(t.Context(), hash("refresh", 0))
+	got, err = s.SessionByRefresh(t.Context(), hash("refresh", 0))
 	must(t, err)
 	want := Session("id", hash("code", 0))
 	want.Ended, want.EndReason = epoch, "reason 0"
+	same(t, want, *got)
+	got, err = s.SessionByID(t.Context(), "id")
+	must(t, err)
 	same(t, want, *got)
 }
 

@@ -57,6 +57,7 @@ func Session(id string, code issuer.Hash) issuer.Session {
 		CodeChallenge:  "challenge",
 		JKT:            "thumbprint",
 		RedirectURI:    "https://client.example.com/callback",
+		Device:         true,
 		IDClaims:       []string{"email"},
 		UserinfoClaims: []string{"preferred_username"},
 		ACR:            "phrh",
@@ -123,6 +124,10 @@ func request(id issuer.Hash) issuer.Request {
 		UserinfoClaims:   []string{"preferred_username"},
 		Error:            "access_denied",
 		ErrorDescription: "because",
+		Device:           hash("device", 0),
+		UserCode:         "BCDF-GHJK-42",
+		Place:            "192.0.2.1",
+		Agent:            "agent",
 	}
 }
 

@@ -40,6 +40,11 @@ func (s *Store) SessionByRefresh(ctx context.Context, refresh issuer.Hash) (*iss
 	return s.session(ctx, `SELECT body, ended, reason FROM issuer_sessions WHERE refresh = $1`, refresh[:])
 }
 
+// SessionByID implements [issuer.Store].
+func (s *Store) SessionByID(ctx context.Context, id string) (*issuer.Session, error) {
+	return s.session(ctx, `SELECT body, ended, reason FROM issuer_sessions WHERE id = $1`, id)
+}
+
 func (s *Store) session(ctx context.Context, statement string, args ...any) (*issuer.Session, error) {
 	var body []byte
 	var ended sql.NullInt64

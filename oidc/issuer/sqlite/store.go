@@ -194,6 +194,11 @@ func (s *Store) SessionByRefresh(ctx context.Context, refresh issuer.Hash) (*iss
 	return scanSession(s.db.QueryRowContext(ctx, `SELECT body, ended, reason FROM issuer_sessions WHERE refresh = ?`, refresh[:]))
 }
 
+// SessionByID implements [issuer.Store].
+func (s *Store) SessionByID(ctx context.Context, id string) (*issuer.Session, error) {
+	return scanSession(s.db.QueryRowContext(ctx, `SELECT body, ended, reason FROM issuer_sessions WHERE id = ?`, id))
+}
+
 func scanSession(row *sql.Row) (*issuer.Session, error) {
 	var body []byte
 	var ended sql.NullInt64
