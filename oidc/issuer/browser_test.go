@@ -1,7 +1,6 @@
 package issuer_test
 
 import (
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,66 +10,24 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/mod/sumdb/note"
 
-	"github.com/lakekey/lakekey/fido"
-	"github.com/lakekey/lakekey/fido/audit"
-	"github.com/lakekey/lakekey/fido/web"
 	"github.com/lakekey/lakekey/internal/browser"
 	"github.com/lakekey/lakekey/oidc/issuer"
 )
 
-// world is an issuer with its pages on http://localhost:PORT, on the real clock.
-type world struct {
-	*issuer.Issuer
-	http.Handler
-	url string
-	rp  *fido.RelyingParty
-	log *audit.Log
-	key note.Verifier
-}
-
-func newWorld(t testing.TB, clients ...issuer.Client) *world {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	require.NoError(t, err)
-	w := &world{url: "http://localhost:" + port}
-	signer, verifier, _, err := audit.NewSigner("localhost/audit")
-	require.NoError(t, err)
-	w.key, err = note.NewVerifier(verifier)
-	require.NoError(t, err)
-	w.log = audit.NewMemory(signer, audit.Options{})
-	w.rp, err = fido.New(fido.Config{ID: "localhost", Origins: []string{w.url}, Audit: w.log, UserVerification: "preferred"}, fido.NewMemoryStore())
-	require.NoError(t, err)
-	site, err := web.New(w.rp, web.Config{Origins: []string{w.url}, Name: "Acme"})
-	require.NoError(t, err)
-	i, err := issuer.New(t.Context(), issuer.Config{URL: w.url, Clients: clients, Audit: w.log, Site: site}, w.rp, issuer.NewMemoryStore())
-	require.NoError(t, err)
-	mux := http.NewServeMux()
-	for _, pattern := range site.Patterns() {
-		mux.Handle(pattern, site)
-	}
-	mux.Handle("/", i)
-	w.Issuer, w.Handler = i, mux
-	server := &httptest.Server{Listener: ln, Config: &http.Server{Handler: mux}}
-	server.Start()
-	t.Cleanup(server.Close)
-	return w
-}
-
 // enrol registers the key that is plugged into the page.
-func (w *world) enrol(t testing.TB, p *browser.Page, user string) {
+func (f *front) enrol(t testing.TB, p *browser.Page, user string) {
 	t.Helper()
-	token, err := w.rp.Invite(t.Context(), user, time.Hour)
+	token, err := f.rp.Invite(t.Context(), user, time.Hour)
 	require.NoError(t, err)
-	p.Open(w.url + "/enroll#" + token.Reveal())
+	p.Open(f.url + "/enroll#" + token.Reveal())
 	p.WaitFor("#register", "This registers a key for")
 	p.Type("#name", "Black key")
 	p.Click("#registerform button")
 	p.WaitFor("#registered", "is a key of")
 }
+
+const grace = "grace@example.com"
 
 // callbacks is a client's place for answers, which shows what came.
 func callbacks(t testing.TB) (at string, got chan map[string][]string) {
@@ -93,24 +50,23 @@ func callbacks(t testing.TB) (at string, got chan map[string][]string) {
 func TestBrowser(t *testing.T) {
 	b := browser.Start(t)
 	back, got := callbacks(t)
-	w := newWorld(t, issuer.Client{ID: "wiki", Name: "The wiki", RedirectURIs: []string{back}, InsecureBearer: true})
+	f := newLiveFront(t, issuer.Client{ID: "wiki", Name: "The wiki", RedirectURIs: []string{back}, InsecureBearer: true})
 	p := b.Page(t)
 	p.PlugIn(browser.KeyOptions{Transport: "usb", Resident: true, Verifies: true})
-	w.enrol(t, p, ada)
-	f := &front{}
+	f.enrol(t, p, grace)
 	at := func(pairs ...string) string {
-		return w.url + "/authorize?" + f.ask(verifier, append([]string{"redirect_uri", back}, pairs...)...).Encode()
+		return f.url + "/authorize?" + f.ask(verifier, append([]string{"redirect_uri", back}, pairs...)...).Encode()
 	}
 	for _, mode := range []string{"query", "form_post"} {
-		p.Open(at("response_mode", mode, "login_hint", ada))
+		p.Open(at("response_mode", mode, "login_hint", grace))
 		p.WaitFor("h1", "Sign in to The wiki")
 		p.WaitFor(".stated", "a program on this computer")
 		p.Click("#signin button")
 		p.WaitFor("#back", "You are back.")
 		answer := <-got
 		require.Equal(t, []string{"the state"}, answer["state"])
-		require.Equal(t, []string{w.url}, answer["iss"])
-		a := post(t, w.Handler, w.url+"/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"wiki"}, "code": answer["code"], "redirect_uri": {back}, "code_verifier": {verifier}})
+		require.Equal(t, []string{f.url}, answer["iss"])
+		a := post(t, f, f.url+"/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"wiki"}, "code": answer["code"], "redirect_uri": {back}, "code_verifier": {verifier}})
 		require.Equal(t, http.StatusOK, a.status, "%v", a.body)
 	}
 
@@ -127,20 +83,19 @@ func TestBrowser(t *testing.T) {
 	p.WaitFor("#back", "You are back.")
 	require.Equal(t, []string{"access_denied"}, (<-got)["error"])
 
-	p.Open(w.url + "/authorize?client_id=nobody&redirect_uri=" + url.QueryEscape(back))
+	p.Open(f.url + "/authorize?client_id=nobody&redirect_uri=" + url.QueryEscape(back))
 	p.WaitFor("main", "This sign-in cannot go on")
 }
 
 // A device far away, a browser with a key: the link, the number, the touch.
 func TestDeviceInBrowser(t *testing.T) {
 	b := browser.Start(t)
-	w := newWorld(t, issuer.Client{ID: "tv", Name: "The television", Device: true, InsecureBearer: true})
+	f := newLiveFront(t, issuer.Client{ID: "tv", Name: "The television", Device: true, InsecureBearer: true})
 	p := b.Page(t)
 	p.PlugIn(browser.KeyOptions{Transport: "usb", Resident: true, Verifies: true})
-	w.enrol(t, p, ada)
-	f := &front{provider: &provider{Issuer: w.Issuer}}
+	f.enrol(t, p, grace)
 	for _, link := range []bool{true, false} {
-		a := post(t, w.Handler, w.url+"/device_authorization", url.Values{"client_id": {"tv"}, "scope": {"openid"}})
+		a := post(t, f, f.url+"/device_authorization", url.Values{"client_id": {"tv"}, "scope": {"openid"}})
 		d := &device{f, "tv", a}
 		if link {
 			p.Open(a.text("verification_uri_complete"))
@@ -163,7 +118,7 @@ func TestDeviceInBrowser(t *testing.T) {
 		picture(p, "device-approve")
 		p.Click("#signin button")
 		p.WaitFor("h1", "The device may go on")
-		a = post(t, w.Handler, w.url+"/token", url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {"tv"}, "device_code": {a.text("device_code")}})
+		a = post(t, f, f.url+"/token", url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {"tv"}, "device_code": {a.text("device_code")}})
 		require.Equal(t, http.StatusOK, a.status, "%v", a.body)
 	}
 }

@@ -97,13 +97,13 @@ func compact(header, claims any, sign func(string) []byte) string {
 }
 
 // ed25519Proof is a proof with the other algorithm of the allow-list.
-func ed25519Proof(t testing.TB, target string, at time.Time) string {
+func ed25519Proof(t testing.TB, alg, target string, at time.Time) string {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	jwk := map[string]any{"kty": "OKP", "crv": "Ed25519", "x": b64.EncodeToString(public)}
 	return compact(
-		map[string]any{"typ": "dpop+jwt", "alg": "EdDSA", "jwk": jwk},
+		map[string]any{"typ": "dpop+jwt", "alg": alg, "jwk": jwk},
 		map[string]any{"jti": rand.Text(), "htm": "POST", "htu": target, "iat": at.Unix()},
 		func(input string) []byte { return ed25519.Sign(private, []byte(input)) })
 }

@@ -23,16 +23,16 @@ type device struct {
 
 func (f *front) device(t testing.TB, clientID string, pairs ...string) *device {
 	t.Helper()
-	a := post(t, f, frontURL+"/device_authorization", set(url.Values{"client_id": {clientID}, "scope": {"openid email"}}, pairs...))
+	a := post(t, f, f.url+"/device_authorization", set(url.Values{"client_id": {clientID}, "scope": {"openid email"}}, pairs...))
 	require.Equal(t, http.StatusOK, a.status, "%v", a.body)
 	require.Regexp(t, `^[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}-[1-9][0-9]$`, a.text("user_code"))
-	require.Equal(t, []any{frontURL + "/device", 600.0, 5.0}, []any{a.body["verification_uri"], a.body["expires_in"], a.body["interval"]})
+	require.Equal(t, []any{f.url + "/device", 600.0, 5.0}, []any{a.body["verification_uri"], a.body["expires_in"], a.body["interval"]})
 	return &device{f, clientID, a}
 }
 
 func (d *device) poll(t testing.TB, pairs ...string) answer {
 	t.Helper()
-	return post(t, d.f, frontURL+"/token", set(url.Values{
+	return post(t, d.f, d.f.url+"/token", set(url.Values{
 		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {d.clientID}, "device_code": {d.text("device_code")},
 	}, pairs...))
 }
@@ -47,7 +47,7 @@ func (d *device) number() string { return strings.TrimPrefix(d.text("user_code")
 // typed sends what somebody typed on the page.
 func (f *front) typed(t testing.TB, pairs ...string) *httptest.ResponseRecorder {
 	t.Helper()
-	return f.browse(t, http.MethodPost, frontURL+"/device", []byte(set(url.Values{}, pairs...).Encode()),
+	return f.browse(t, http.MethodPost, f.url+"/device", []byte(set(url.Values{}, pairs...).Encode()),
 		"Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")
 }
 

@@ -32,7 +32,9 @@ func TestProof(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, k.jkt(), jkt)
 	require.NotZero(t, unique)
-	_, _, err = issuer.VerifyProof([]string{ed25519Proof(t, tokenURL, noon)}, tokenURL, noon)
+	_, _, err = issuer.VerifyProof([]string{ed25519Proof(t, "Ed25519", tokenURL, noon)}, tokenURL, noon)
+	require.NoError(t, err)
+	_, _, err = issuer.VerifyProof([]string{ed25519Proof(t, "EdDSA", tokenURL, noon)}, tokenURL, noon)
 	require.NoError(t, err)
 
 	claims := func(m map[string]any) string { return k.proof(tokenURL, noon, change{claims: m}) }
@@ -246,7 +248,7 @@ func TestProofOnTheChallenge(t *testing.T) {
 func FuzzProof(f *testing.F) {
 	k := newDPoPKey(f)
 	good := k.proof(tokenURL, noon)
-	for _, seed := range []string{good, none(tokenURL), hs256(k), ed25519Proof(f, tokenURL, noon), k.proof(challengeAt, noon), good + ".", "..", `{"payload":""}`,
+	for _, seed := range []string{good, none(tokenURL), hs256(k), ed25519Proof(f, "EdDSA", tokenURL, noon), ed25519Proof(f, "Ed25519", tokenURL, noon), k.proof(challengeAt, noon), good + ".", "..", `{"payload":""}`,
 		k.proof(tokenURL, noon, change{header: map[string]any{"x": map[string]any{"y": 1}}, claims: map[string]any{"ath": "x"}})} {
 		f.Add(seed)
 	}
@@ -290,7 +292,7 @@ func signedByItsKey(t *testing.T, jwt string, head map[string]any) bool {
 	x, err := b64.DecodeString(jwk["x"].(string))
 	require.NoError(t, err)
 	switch head["alg"] {
-	case "EdDSA":
+	case "EdDSA", "Ed25519":
 		return ed25519.Verify(x, []byte(jwt[:at]), sig)
 	case "ES256":
 		y, err := b64.DecodeString(jwk["y"].(string))

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -27,11 +29,13 @@ const (
 // front is an issuer with pages, and a person with a key in front of a browser.
 type front struct {
 	*provider
+	url  string
+	rp   *fido.RelyingParty
 	key  securityKey
 	site *web.Site
 }
 
-// newFront makes one whose store is s, or in memory.
+// newFront makes one whose store is s, or in memory, on the clock of a test.
 func newFront(t testing.TB, s issuer.Store, clients ...issuer.Client) *front {
 	t.Helper()
 	p := newProvider(t, func(p *provider, cfg *issuer.Config) { // for its clock and log
@@ -39,28 +43,53 @@ func newFront(t testing.TB, s issuer.Store, clients ...issuer.Client) *front {
 			p.store.Store = s
 		}
 	})
-	rp, err := fido.New(fido.Config{ID: "localhost", Origins: []string{frontURL}, Audit: p.log, Now: p.now, UserVerification: "preferred"}, fido.NewMemoryStore())
-	require.NoError(t, err)
-	f := &front{provider: p, key: newSecurityKey(t, softkey.Options{})}
-	f.key.enroll(t, chainSite(frontURL), rp, ada)
-	f.site, err = web.New(rp, web.Config{Origins: []string{frontURL}, Name: "Acme", Now: p.now})
-	require.NoError(t, err)
-	f.Issuer, err = issuer.New(t.Context(), issuer.Config{
-		URL: frontURL, Audit: p.log, Now: p.now, Site: f.site,
-		Clients: append([]issuer.Client{
-			{ID: "wiki", Name: "The wiki", RedirectURIs: []string{callback, "https://wiki.example.com/other?tenant=1"}, InsecureBearer: true},
-			{ID: "native", RedirectURIs: []string{"http://127.0.0.1/callback", "http://[::1]/callback", "com.example.app:/callback"}, Audiences: []string{audience}},
-			{ID: "headless"},
-			{ID: "tv", Name: "The television", Device: true, InsecureBearer: true},
-			{ID: "job", Device: true, Audiences: []string{audience}},
-			{ID: "bank", RedirectURIs: []string{"https://bank.example.com/callback"}, InsecureBearer: true, PushedOnly: true, PostLogoutRedirectURIs: []string{"https://bank.example.com/bye"}},
-		}, clients...),
-	}, rp, p.store)
-	require.NoError(t, err)
+	f := &front{provider: p, url: frontURL}
+	f.start(t, p.now, append([]issuer.Client{
+		{ID: "wiki", Name: "The wiki", RedirectURIs: []string{callback, "https://wiki.example.com/other?tenant=1"}, InsecureBearer: true},
+		{ID: "native", RedirectURIs: []string{"http://127.0.0.1/callback", "http://[::1]/callback", "com.example.app:/callback"}, Audiences: []string{audience}},
+		{ID: "headless"},
+		{ID: "tv", Name: "The television", Device: true, InsecureBearer: true},
+		{ID: "job", Device: true, Audiences: []string{audience}},
+		{ID: "bank", RedirectURIs: []string{"https://bank.example.com/callback"}, InsecureBearer: true, PushedOnly: true, PostLogoutRedirectURIs: []string{"https://bank.example.com/bye"}},
+	}, clients...))
 	return f
 }
 
-func chainSite(url string) site { return site{url: url} }
+// start puts the issuer and its pages on top of f's store and log.
+func (f *front) start(t testing.TB, now func() time.Time, clients []issuer.Client) {
+	t.Helper()
+	var err error
+	f.rp, err = fido.New(fido.Config{ID: "localhost", Origins: []string{f.url}, Audit: f.log, Now: now, UserVerification: "preferred"}, fido.NewMemoryStore())
+	require.NoError(t, err)
+	f.key = newSecurityKey(t, softkey.Options{})
+	f.key.enroll(t, site{url: f.url}, f.rp, ada)
+	f.site, err = web.New(f.rp, web.Config{Origins: []string{f.url}, Name: "Acme", Now: now})
+	require.NoError(t, err)
+	f.Issuer, err = issuer.New(t.Context(), issuer.Config{URL: f.url, Audit: f.log, Now: now, Site: f.site, Clients: clients}, f.rp, f.store)
+	require.NoError(t, err)
+}
+
+// newLiveFront makes one that is served on http://localhost:PORT, on the real clock.
+func newLiveFront(t testing.TB, clients ...issuer.Client) *front {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(ln.Addr().String())
+	require.NoError(t, err)
+	p := newProvider(t)
+	p.time = time.Now()
+	f := &front{provider: p, url: "http://localhost:" + port}
+	f.start(t, time.Now, clients)
+	mux := http.NewServeMux()
+	for _, pattern := range f.site.Patterns() {
+		mux.Handle(pattern, f.site)
+	}
+	mux.Handle("/", f.Issuer)
+	server := &httptest.Server{Listener: ln, Config: &http.Server{Handler: mux}}
+	server.Start()
+	t.Cleanup(server.Close)
+	return f
+}
 
 // ask is what a client of the wiki's sends through the browser.
 func (f *front) ask(verifier string, pairs ...string) url.Values {
@@ -94,10 +123,10 @@ func (f *front) browse(t testing.TB, method, target string, body []byte, headers
 // page goes to the authorization endpoint and returns the page that it leads to.
 func (f *front) page(t testing.TB, q url.Values) string {
 	t.Helper()
-	w := f.browse(t, http.MethodGet, frontURL+"/authorize?"+q.Encode(), nil)
+	w := f.browse(t, http.MethodGet, f.url+"/authorize?"+q.Encode(), nil)
 	require.Equal(t, http.StatusSeeOther, w.Code, w.Body.String())
 	at := w.Header().Get("Location")
-	require.True(t, strings.HasPrefix(at, frontURL+"/authorize/page?request="), at)
+	require.True(t, strings.HasPrefix(at, f.url+"/authorize/page?request="), at)
 	return at
 }
 
@@ -119,7 +148,7 @@ func (f *front) assertion(t testing.TB, page string) map[string]any {
 	require.Equal(t, http.StatusOK, status, "%v", begun)
 	options, err := json.Marshal(begun["options"])
 	require.NoError(t, err)
-	response, err := f.key.Get(t.Context(), frontURL, options)
+	response, err := f.key.Get(t.Context(), f.url, options)
 	require.NoError(t, err)
 	return map[string]any{"step": "finish", "ceremony": begun["ceremony"], "response": json.RawMessage(response)}
 }
@@ -145,7 +174,7 @@ func (f *front) code(t testing.TB, pairs ...string) string {
 // redeem sends a code to the token endpoint.
 func (f *front) redeem(t testing.TB, code string, pairs ...string) answer {
 	t.Helper()
-	return post(t, f, frontURL+"/token", set(url.Values{
+	return post(t, f, f.url+"/token", set(url.Values{
 		"grant_type": {"authorization_code"}, "client_id": {"wiki"}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier},
 	}, pairs...))
 }

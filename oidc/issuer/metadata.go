@@ -101,7 +101,7 @@ func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
 		TokenEndpointAuth:      []string{"none"},
 		RevocationEndpointAuth: []string{"none"},
 		CodeChallengeMethods:   []string{"S256"},
-		DPoPAlgs:               []string{string(jose.ES256), string(jose.EdDSA)},
+		DPoPAlgs:               []string{string(jose.ES256), string(jose.EdDSA), algEd25519},
 		frontMetadata:          i.frontMetadata(),
 	})
 	if err != nil {

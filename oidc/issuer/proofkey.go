@@ -15,6 +15,10 @@ import (
 	"github.com/lakekey/lakekey/internal/strictjson"
 )
 
+// algEd25519 is what RFC 9864 calls EdDSA with that curve.
+// https://www.rfc-editor.org/rfc/rfc9864#section-2.2
+const algEd25519 = "Ed25519"
+
 // proofKey is the public key that a DPoP proof carries, for the alg that it
 // names.
 type proofKey struct {
@@ -59,7 +63,7 @@ func parseProofKey(jwk []byte, alg string) (proofKey, error) {
 		return proofKey{}, err
 	case alg == string(jose.ES256) && kty == "EC" && crv == "P-256" && len(x.bytes) == 32 && len(y.bytes) == 32:
 		return p256Key(x, y)
-	case alg == string(jose.EdDSA) && kty == "OKP" && crv == "Ed25519" && len(x.bytes) == ed25519.PublicKeySize:
+	case (alg == string(jose.EdDSA) || alg == algEd25519) && kty == "OKP" && crv == "Ed25519" && len(x.bytes) == ed25519.PublicKeySize:
 		return ed25519Key(x), nil
 	default:
 		return proofKey{}, errors.New("issuer: not a key for ES256 or EdDSA")

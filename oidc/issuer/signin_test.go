@@ -87,7 +87,7 @@ func TestDiscovery(t *testing.T) {
 		"claims_parameter_supported": false, "request_parameter_supported": false, "request_uri_parameter_supported": false,
 		"revocation_endpoint_auth_methods_supported": []any{"none"},
 		"token_endpoint_auth_methods_supported":      []any{"none"}, "code_challenge_methods_supported": []any{"S256"},
-		"dpop_signing_alg_values_supported": []any{"ES256", "EdDSA"},
+		"dpop_signing_alg_values_supported": []any{"ES256", "EdDSA", "Ed25519"},
 	}, oidc.body)
 	// RFC 8414 §3.1: the path of the issuer comes after the well-known part.
 	oauth := get(t, p, "https://issuer.example/.well-known/oauth-authorization-server/idp")

@@ -55,7 +55,7 @@ func (i *Issuer) challengeFor(w http.ResponseWriter, ref *refusal) {
 	for _, scheme := range []string{"DPoP", "Bearer"} {
 		challenge := scheme + ` error="` + ref.code + `", error_description="` + describable(ref.description) + `"`
 		if scheme == "DPoP" {
-			challenge += `, algs="ES256 EdDSA"`
+			challenge += `, algs="ES256 EdDSA Ed25519"`
 		}
 		w.Header().Add("WWW-Authenticate", challenge)
 	}

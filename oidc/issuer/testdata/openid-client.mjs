@@ -1,0 +1,180 @@
+// What an ordinary client does, with the packages that ordinary clients use. The
+// person in front of the browser is the Go test, at the other end of the pipe.
+import assert from 'node:assert/strict';
+import {createInterface} from 'node:readline';
+import * as client from 'openid-client';
+import {createRemoteJWKSet, jwtVerify} from 'jose';
+
+const [issuer] = process.argv.slice(2);
+const lines = createInterface({input: process.stdin})[Symbol.asyncIterator]();
+const person = async (does) => {
+	process.stdout.write(JSON.stringify(does) + '\n');
+	const {value, done} = await lines.next();
+	assert(!done, 'the person has gone');
+	return JSON.parse(value);
+};
+const passed = (name) => process.stdout.write(JSON.stringify({passed: name}) + '\n');
+
+// answer is what arrives at the client: a URL, or a form.
+const answer = ({at, form}) => form === undefined ? new URL(at) : new Request(at, {
+	method: 'POST', headers: {'content-type': 'application/x-www-form-urlencoded'}, body: form,
+});
+
+const open = async (id) => {
+	const config = await client.discovery(new URL(issuer), id, undefined, client.None(), {execute: [client.allowInsecureRequests]});
+	client.enableNonRepudiationChecks(config); // the signature is verified although it came over "TLS"
+	return config;
+};
+const wiki = 'https://wiki.example.com/callback';
+
+async function begin(more = {}) {
+	const verifier = client.randomPKCECodeVerifier();
+	const checks = {pkceCodeVerifier: verifier, expectedState: client.randomState(), expectedNonce: client.randomNonce(), idTokenExpected: true};
+	const parameters = {
+		redirect_uri: wiki, scope: 'openid email', state: checks.expectedState, nonce: checks.expectedNonce,
+		code_challenge: await client.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256', ...more,
+	};
+	return {checks, parameters};
+}
+
+const refuses = (code, fn) => assert.rejects(fn, (e) => {
+	assert.equal(e.error ?? e.code, code, String(e.stack) + JSON.stringify(e.cause ?? null));
+	return true;
+});
+
+const keys = createRemoteJWKSet(new URL(issuer + '/jwks'));
+
+await (async function code() {
+	const config = await open('wiki');
+	assert.equal(config.serverMetadata().authorization_response_iss_parameter_supported, true);
+	const {checks, parameters} = await begin({max_age: '60', acr_values: 'phr', claims: JSON.stringify({id_token: {acr: {essential: true, values: ['phr']}, auth_time: {essential: true}}})});
+	const back = answer(await person({open: client.buildAuthorizationUrl(config, parameters).href}));
+	const tokens = await client.authorizationCodeGrant(config, back, {...checks, maxAge: 60});
+	const claims = tokens.claims();
+	assert.equal(claims.acr, 'phr');
+	assert.equal(claims.aud, 'wiki');
+	const verified = await jwtVerify(tokens.id_token, keys, {issuer, audience: 'wiki', algorithms: ['ES256'], typ: 'JWT', requiredClaims: ['sub', 'nonce', 'auth_time', 'amr', 'sid', 'at_hash']});
+	assert.equal(verified.payload.sub, 'ada@example.com');
+	await jwtVerify(tokens.access_token, keys, {issuer, audience: issuer, typ: 'at+jwt'});
+	assert.deepEqual(await client.fetchUserInfo(config, tokens.access_token, claims.sub), {sub: 'ada@example.com', email: 'ada@example.com'});
+	await refuses('invalid_grant', () => client.authorizationCodeGrant(config, back, checks)); // the code again
+	await assert.rejects(client.fetchUserInfo(config, tokens.access_token, claims.sub)); // which has ended the session
+	passed('code');
+})();
+
+await (async function wrongAnswers() {
+	const config = await open('wiki');
+	const fresh = async () => {
+		const {checks, parameters} = await begin();
+		return {checks, back: new URL((await person({open: client.buildAuthorizationUrl(config, parameters).href})).at)};
+	};
+	for (const [change, check] of [
+		[(back) => back.searchParams.set('iss', 'https://evil.example.com'), {}],
+		[(back) => back.searchParams.delete('iss'), {}],
+		[(back) => back.searchParams.set('state', 'x'), {}],
+		[() => {}, {expectedNonce: 'another'}],
+		[() => {}, {pkceCodeVerifier: client.randomPKCECodeVerifier()}],
+	]) {
+		const {checks, back} = await fresh();
+		change(back);
+		await assert.rejects(client.authorizationCodeGrant(config, back, {...checks, ...check}));
+	}
+	// The code of one sign-in in the answer of another.
+	const mine = await fresh(), theirs = await fresh();
+	mine.back.searchParams.set('code', theirs.back.searchParams.get('code'));
+	await refuses('invalid_grant', () => client.authorizationCodeGrant(config, mine.back, mine.checks));
+	passed('wrong answers');
+})();
+
+await (async function errors() {
+	const config = await open('wiki');
+	for (const [more, code] of [
+		[{prompt: 'none'}, 'login_required'],
+		[{claims: JSON.stringify({id_token: {acr: {essential: true, values: ['phrh']}}})}, 'unmet_authentication_requirements'],
+		[{response_type: 'code id_token'}, 'unsupported_response_type'],
+	]) {
+		const {checks, parameters} = await begin(more);
+		const back = answer(await person({open: client.buildAuthorizationUrl(config, parameters).href}));
+		await refuses(code, () => client.authorizationCodeGrant(config, back, checks));
+	}
+	passed('errors');
+})();
+
+await (async function formPost() {
+	const config = await open('wiki');
+	const {checks, parameters} = await begin({response_mode: 'form_post'});
+	const came = await person({open: client.buildAuthorizationUrl(config, parameters).href});
+	assert.notEqual(came.form, undefined);
+	assert.equal((await client.authorizationCodeGrant(config, answer(came), checks)).claims().sub, 'ada@example.com');
+	passed('form_post');
+})();
+
+await (async function pushed() {
+	const config = await open('wiki');
+	const {checks, parameters} = await begin();
+	const url = await client.buildAuthorizationUrlWithPAR(config, parameters);
+	assert.deepEqual([...url.searchParams.keys()].sort(), ['client_id', 'request_uri']);
+	const back = answer(await person({open: url.href}));
+	assert.equal((await client.authorizationCodeGrant(config, back, checks)).claims().sub, 'ada@example.com');
+	await refuses('invalid_request', async () => client.buildAuthorizationUrlWithPAR(config, (await begin({redirect_uri: 'https://evil.example.com'})).parameters));
+	passed('pushed');
+})();
+
+await (async function proofOfPossession() {
+	const config = await open('native');
+	for (const push of [false, true]) {
+		const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair('ES256'));
+		const {checks, parameters} = await begin({redirect_uri: 'http://127.0.0.1:41000/callback'});
+		const url = push
+			? await client.buildAuthorizationUrlWithPAR(config, parameters, {DPoP})
+			: client.buildAuthorizationUrl(config, {...parameters, dpop_jkt: await DPoP.calculateThumbprint()});
+		const back = answer(await person({open: url.href}));
+		let tokens = await client.authorizationCodeGrant(config, back, checks, undefined, {DPoP});
+		assert.equal(tokens.token_type, 'dpop');
+		const sub = tokens.claims().sub, signedIn = tokens.claims().auth_time;
+		await client.fetchUserInfo(config, tokens.access_token, sub, {DPoP});
+		for (let n = 0; n < 2; n++) {
+			const next = await client.refreshTokenGrant(config, tokens.refresh_token, undefined, {DPoP});
+			tokens = {refresh_token: tokens.refresh_token, ...next};
+			assert.equal(next.claims().auth_time, signedIn);
+		}
+		await client.fetchUserInfo(config, tokens.access_token, sub, {DPoP});
+		const thief = client.getDPoPHandle(config, await client.randomDPoPKeyPair('EdDSA'));
+		await refuses('invalid_grant', () => client.refreshTokenGrant(config, tokens.refresh_token, undefined, {DPoP: thief}));
+		await refuses('invalid_dpop_proof', () => client.refreshTokenGrant(config, tokens.refresh_token));
+		await assert.rejects(client.fetchUserInfo(config, tokens.access_token, sub, {DPoP: thief}));
+		await assert.rejects(client.fetchUserInfo(config, tokens.access_token, sub));
+	}
+	passed('proof of possession');
+})();
+
+await (async function device() {
+	const config = await open('tv');
+	const begun = await client.initiateDeviceAuthorization(config, {scope: 'openid email'});
+	assert.equal(begun.verification_uri, issuer + '/device');
+	begun.interval = 0.2; // nobody else waits for this test
+	const waiting = client.pollDeviceAuthorizationGrant(config, begun);
+	await person({approve: begun.user_code});
+	const tokens = await waiting;
+	assert.equal(tokens.claims().aud, 'tv');
+	const second = await client.initiateDeviceAuthorization(config, {scope: 'openid'});
+	second.interval = 0.2;
+	await person({decline: second.user_code});
+	await refuses('access_denied', () => client.pollDeviceAuthorizationGrant(config, second));
+	passed('device');
+})();
+
+await (async function logout() {
+	const config = await open('wiki');
+	const {checks, parameters} = await begin();
+	const tokens = await client.authorizationCodeGrant(config, answer(await person({open: client.buildAuthorizationUrl(config, parameters).href})), checks);
+	await client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub);
+	const url = client.buildEndSessionUrl(config, {post_logout_redirect_uri: 'https://wiki.example.com/bye', id_token_hint: tokens.id_token, state: 'so long'});
+	const {at} = await person({open: url.href});
+	assert.equal(at, 'https://wiki.example.com/bye?state=so+long');
+	await assert.rejects(client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub));
+	passed('logout');
+})();
+
+lines.return?.();
+process.stdin.destroy();
