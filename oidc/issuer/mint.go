@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lakekey/lakekey/fido/audit"
@@ -163,6 +164,7 @@ func (i *Issuer) signBoth(s *Session, is issue, id string, now, expires time.Tim
 		SessionExpiry: s.Expires.Unix(),
 	}
 	// Only for the client that asked: another audience learns no more than sub.
+	// Brokers look for them here, and not at the userinfo endpoint alone.
 	if is.audience == s.ClientID {
 		claims.Email, claims.UserName = named(s, s.IDClaims)
 	}
@@ -177,13 +179,14 @@ func accessHash(token secret.Value) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }
 
-// named returns the claims about the session's person that are in names. A
-// person's name here is their mail address.
+// named returns the claims about the session's person that its scope or names
+// ask for (OpenID Connect Core §5.4). A person's name here is their mail address.
 func named(s *Session, names []string) (email, userName string) {
-	if slices.Contains(names, claimEmail) {
+	scopes := strings.Fields(s.Scope)
+	if slices.Contains(names, claimEmail) || slices.Contains(scopes, scopeEmail) {
 		email = s.UserName
 	}
-	if slices.Contains(names, claimUserName) {
+	if slices.Contains(names, claimUserName) || slices.Contains(scopes, scopeProfile) {
 		userName = s.UserName
 	}
 	return email, userName

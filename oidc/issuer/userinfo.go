@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/lakekey/lakekey/internal/secret"
@@ -28,16 +27,8 @@ func (i *Issuer) userinfo(w http.ResponseWriter, r *http.Request) {
 		i.writeError(w, r, err)
 		return
 	}
-	scopes := strings.Fields(s.Scope)
-	names := slices.Clone(s.UserinfoClaims)
-	if slices.Contains(scopes, scopeEmail) {
-		names = append(names, claimEmail)
-	}
-	if slices.Contains(scopes, scopeProfile) {
-		names = append(names, claimUserName)
-	}
 	body := map[string]string{"sub": s.UserName}
-	email, userName := named(s, names)
+	email, userName := named(s, s.UserinfoClaims)
 	if email != "" {
 		body[claimEmail] = email
 	}
