@@ -141,9 +141,7 @@ func verifyStatement(att *protocol.AttestationObject, hash []byte, now time.Time
 	case formatSafetyNet:
 		err = verifySafetyNet(att, hash, now)
 	default:
-		if err := att.VerifyAttestation(hash, nil, protocol.AttestationPolicy{}, protocol.SignaturePolicy{}); err != nil {
-			return statement{}, badAttestation(foreign(err))
-		}
+		err = verifyInTime(att, hash, now)
 	}
 	if err != nil {
 		return statement{}, err

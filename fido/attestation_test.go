@@ -28,7 +28,10 @@ func issue(t testing.TB, template *x509.Certificate, by *authority) *authority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	template.SerialNumber, template.NotBefore, template.NotAfter = big.NewInt(time.Now().UnixNano()), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	template.SerialNumber, template.NotBefore = big.NewInt(time.Now().UnixNano()), time.Now().Add(-time.Hour)
+	if template.NotAfter.IsZero() {
+		template.NotAfter = time.Now().Add(time.Hour)
+	}
 	template.BasicConstraintsValid = true
 	parent, signer := template, key
 	if by != nil {
@@ -127,7 +130,9 @@ func TestRootedAttestation(t *testing.T) {
 		later.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
 		key := newForge(t, fido.ES256)
 		key.aaguid = model
-		c := enrol(t, party(t, later, fido.NewMemoryStore()), ana, key, func(d *draft) { d.statement = packed(t, root.leaf(t, model)) })
+		c := enrol(t, party(t, later, fido.NewMemoryStore()), ana, key, func(d *draft) {
+			d.statement = packed(t, issue(t, &x509.Certificate{Subject: attestationSubject, NotAfter: time.Now().Add(4 * time.Hour)}, root))
+		})
 		require.Equal(t, keypolicy.None, c.Evidence.Verdict)
 	})
 	t.Run("a certificate of another model", func(t *testing.T) {

@@ -70,6 +70,7 @@ func TestEverythingIsRecorded(t *testing.T) {
 	contains("ceremony.begun", "sign-in")
 	contains("ceremony.finished", "sign-in", ana, "192.0.2.7", `"ok"`)
 	contains("ceremony.failed", "denied", "origin", ana)
+	contains("clone.suspected", "sign count went from 6 to 6")
 	contains("credential.quarantined", "sign count went from 6 to 6")
 	contains("ceremony.failed", "denied", "quarantined")
 

@@ -54,8 +54,8 @@ type Config struct {
 	// verify are left out. Empty means all that it can.
 	Algorithms []Algorithm
 
-	// MaxCredentials is how many keys that are not revoked a person may have,
-	// unless the policy allows fewer; 0 means ten.
+	// MaxCredentials is how many keys that are not revoked a person may have where
+	// the policy's rule for them does not say; 0 means ten.
 	MaxCredentials int
 
 	Notifier Notifier // tells people and administrators what has happened to keys; nil: nobody is told

@@ -75,16 +75,18 @@ func (p *RelyingParty) suspect(ctx context.Context, c Credential, owner User, co
 		c.enter(StateQuarantined, reason, Act{}, now)
 		err = p.store.UpdateCredential(ctx, c)
 	}
+	e.Type, e.Outcome, e.Reason = "clone.suspected", audit.OK, reason
+	recording := p.record(ctx, e)
 	if err != nil {
-		return fmt.Errorf("quarantining the credential: %w", err)
+		return errors.Join(fmt.Errorf("quarantining the credential: %w", err), recording)
 	}
 	if c.State != StateQuarantined { // somebody has just revoked it
 		return c.usable()
 	}
-	e.Type, e.Outcome, e.Reason = "credential.quarantined", audit.OK, reason
+	e.Type = "credential.quarantined"
 	p.notify(ctx, Notice{Type: e.Type, User: owner, Credential: &c, Act: Act{Rationale: reason, RemoteAddr: e.RemoteAddr}, At: now})
 	refused := &VerificationError{Check: "sign count", Spec: specAssertion, Signed: true, Detail: reason, cause: ErrQuarantined}
-	if err := p.record(ctx, e); err != nil {
+	if err := errors.Join(recording, p.record(ctx, e)); err != nil {
 		return errors.Join(refused, err)
 	}
 	return refused

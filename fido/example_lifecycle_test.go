@@ -71,7 +71,7 @@ func ExampleRelyingParty_ReportLost() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println("may sign in:", rp.Active(ctx, key.ID) == nil)
+	fmt.Println("may sign in:", rp.Active(ctx, key.ID, true) == nil)
 
 	for _, day := range []int{5, 20} {
 		held := 0
@@ -150,7 +150,7 @@ func ExampleRelyingParty_Quarantine() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(rp.Active(ctx, key.ID))
+	fmt.Println(rp.Active(ctx, key.ID, true))
 	_, err = rp.Release(ctx, key.ID, fido.Act{By: "ana@example.com", Rationale: "it was me"})
 	fmt.Println(err)
 	eve.Rationale = "it was a test"
@@ -158,7 +158,7 @@ func ExampleRelyingParty_Quarantine() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println("may sign in:", rp.Active(ctx, key.ID) == nil)
+	fmt.Println("may sign in:", rp.Active(ctx, key.ID, true) == nil)
 
 	// Output:
 	// notice to ana@example.com: credential.registered

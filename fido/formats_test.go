@@ -172,3 +172,43 @@ func TestAndroidKeyAlgorithms(t *testing.T) {
 		require.Equal(t, keypolicy.Rooted, c.Evidence.Verdict, alg)
 	}
 }
+
+// TestClockIsOurs: whether a certificate is valid is asked at the relying party's
+// time, in every format. The machine's clock has no say: certificates of the test
+// are valid now, for an hour on both sides.
+func TestClockIsOurs(t *testing.T) {
+	root := newAuthority(t, "Root", nil)
+	for name, statement := range map[string]func(f *forge, clock func() time.Time) statementFunc{
+		"packed":            func(*forge, func() time.Time) statementFunc { return packed(t, root.leaf(t, trinket)) },
+		"fido-u2f":          func(f *forge, _ func() time.Time) statementFunc { return u2f(t, f, root.leaf(t, trinket)) },
+		"apple":             func(f *forge, _ func() time.Time) statementFunc { return apple(t, f, root) },
+		"android-key":       func(f *forge, _ func() time.Time) statementFunc { return androidKey(t, f, root) },
+		"android-safetynet": func(_ *forge, clock func() time.Time) statementFunc { return safetyNet(t, root, clock) },
+		"compound": func(f *forge, _ func() time.Time) statementFunc {
+			return compound(packed(t, root.leaf(t, trinket)), androidKey(t, f, root))
+		},
+	} {
+		for when, off := range map[string]time.Duration{"now": 0, "long ago": -24 * time.Hour, "much later": 24 * time.Hour} {
+			t.Run(name+"/"+when, func(t *testing.T) {
+				cfg := config()
+				cfg.Roots, cfg.UserVerification = []fido.Root{{Certificate: root.certificate, Hardware: true}}, "preferred"
+				cfg.Now = func() time.Time { return time.Now().Add(off) }
+				rp := party(t, cfg, fido.NewMemoryStore())
+				key := newForge(t, fido.ES256)
+				key.aaguid = trinket
+				_, c := beginRegistration(t, rp, ana)
+				credential, err := rp.FinishRegistration(t.Context(), c.ID, key.register(t, c.Options, func(d *draft) { d.statement = statement(key, cfg.Now) }))
+				if off == 0 {
+					require.NoError(t, err)
+					require.Equal(t, keypolicy.Rooted, credential.Evidence.Verdict)
+					return
+				}
+				if err == nil { // the statement is right, and vouches for nothing
+					require.NotEqual(t, keypolicy.Rooted, credential.Evidence.Verdict)
+					return
+				}
+				failsCheck(t, err, "attestation")
+			})
+		}
+	}
+}

@@ -78,8 +78,8 @@ func TestGenuineKeys(t *testing.T) {
 	registered, signedIn, rooted := 0, 0, map[keypolicy.Verdict]int{}
 	for _, v := range readVectors(t, "webauthn_real_keys.json", 48) {
 		t.Run(v.ID, func(t *testing.T) {
-			inItsTime(t, v, func(t *testing.T) {
-				c, proof, err := replay(t, v, fido.Config{Metadata: metadata})
+			inItsTime(t, v, func(t *testing.T, clock func() time.Time) {
+				c, proof, err := replay(t, v, fido.Config{Metadata: metadata, Now: clock})
 				if !checkVector(t, v, refused, err) {
 					var unsupported *fido.UnsupportedAlgorithmError
 					require.ErrorAs(t, err, &unsupported)
@@ -102,12 +102,12 @@ func TestGenuineKeys(t *testing.T) {
 				require.Equal(t, want.lacks == "", c.Evidence.Hardware)
 				require.Contains(t, c.Evidence.Note, want.lacks)
 				if strings.HasPrefix(c.Evidence.Format, "apple") {
-					c, _, err := replay(t, v, fido.Config{Roots: []fido.Root{{Certificate: certificatesIn(t, v)[1], Hardware: true}}})
+					c, _, err := replay(t, v, fido.Config{Now: clock, Roots: []fido.Root{{Certificate: certificatesIn(t, v)[1], Hardware: true}}})
 					require.NoError(t, err)
 					require.Equal(t, keypolicy.Rooted, c.Evidence.Verdict)
 					require.True(t, c.Evidence.Hardware)
 				}
-				require.Equal(t, expectedAs(want.model, want.fips), acceptedAs(t, v, metadata), v.ID)
+				require.Equal(t, expectedAs(want.model, want.fips), acceptedAs(t, v, metadata, clock), v.ID)
 				require.Equal(t, v.Info.Format, c.Evidence.Format)
 				require.Equal(t, v.Info.SignCount, c.SignCount)
 				require.Equal(t, v.Info.Flags&(1<<2) != 0, c.UserVerified)
@@ -129,11 +129,11 @@ func TestGenuineKeys(t *testing.T) {
 var realProfiles = []keypolicy.Profile{keypolicy.AnyPasskey(), keypolicy.DeviceBound(), keypolicy.AttestedHardware(), keypolicy.FIPS()}
 
 // acceptedAs returns which profiles accept the key.
-func acceptedAs(t *testing.T, v vector, metadata fido.Metadata) (accepted []bool) {
+func acceptedAs(t *testing.T, v vector, metadata fido.Metadata, clock func() time.Time) (accepted []bool) {
 	t.Helper()
 	for _, p := range realProfiles {
 		p.InsecureNoUserVerification = true
-		_, _, err := replay(t, v, fido.Config{Metadata: metadata, Policy: policyOf(t, p)})
+		_, _, err := replay(t, v, fido.Config{Metadata: metadata, Policy: policyOf(t, p), Now: clock})
 		var refused *fido.PolicyError
 		require.True(t, err == nil || errors.As(err, &refused), "%v", err)
 		accepted = append(accepted, err == nil)
@@ -153,12 +153,11 @@ func TestProductionMetadataAtItsTime(t *testing.T) {
 			continue
 		}
 		t.Run(v.ID, func(t *testing.T) {
-			inItsTime(t, v, func(t *testing.T) {
+			inItsTime(t, v, func(t *testing.T, clock func() time.Time) {
 				store := fido.NewMemoryStore()
-				_, _, err := replayIn(t, v, fido.Config{}, store)
+				_, _, err := replayIn(t, v, fido.Config{Now: clock}, store)
 				require.NoError(t, err)
-				time.Sleep(time.Until(blobDate))
-				rp, err := fido.New(fido.Config{ID: v.RPID, Origins: v.Origins, InsecureNoAudit: true, Metadata: metadata, UserVerification: "discouraged"}, store)
+				rp, err := fido.New(fido.Config{ID: v.RPID, Origins: v.Origins, InsecureNoAudit: true, Metadata: metadata, UserVerification: "discouraged", Now: func() time.Time { return blobDate }}, store)
 				require.NoError(t, err)
 				r, err := rp.Reevaluate(t.Context(), fido.ReevaluateOptions{Quarantine: true})
 				require.NoError(t, err)

@@ -88,6 +88,38 @@ func (p *RelyingParty) issueInvite(ctx context.Context, req InviteRequest) (secr
 	return token, nil
 }
 
+// WithdrawInvites makes the enrolment links void that a person has not used, such as
+// one that was sent to a wrong address, and returns how many there were. Recovery
+// codes are not meant: new ones void the old.
+func (p *RelyingParty) WithdrawInvites(ctx context.Context, userHandle []byte, a Act) (int, error) {
+	if err := a.check(true); err != nil {
+		return 0, err
+	}
+	user, err := p.store.User(ctx, userHandle)
+	if err != nil {
+		return 0, fmt.Errorf("reading the user: %w", err)
+	}
+	all, err := p.store.Invites(ctx, userHandle)
+	if err != nil {
+		return 0, fmt.Errorf("reading invitations: %w", err)
+	}
+	now, links := p.cfg.Now(), 0
+	for _, i := range all {
+		if i.Kind == KindLink && (i.Expires.IsZero() || now.Before(i.Expires)) {
+			links++
+		}
+	}
+	// In their place comes one whose token nobody has and whose time is over.
+	gone := Invite{ID: hashToken(newToken()), UserHandle: userHandle, Kind: KindLink, Created: now, By: a.By, Expires: now}
+	e := a.event("invite.withdrawn", user)
+	return links, p.perform(ctx, e, func(ctx context.Context) error {
+		if err := p.store.AddInvites(ctx, []Invite{gone}, true); err != nil {
+			return fmt.Errorf("withdrawing invitations: %w", err)
+		}
+		return nil
+	})
+}
+
 // ensureUser returns the invited person, in the groups that were asked for.
 func (p *RelyingParty) ensureUser(ctx context.Context, req InviteRequest) (User, error) {
 	key, err := userKey(req.UserName)

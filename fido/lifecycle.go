@@ -150,6 +150,35 @@ func (p *RelyingParty) ReportLost(ctx context.Context, credentialID []byte, a Ac
 	return p.change(ctx, credentialID, reportingLost, a)
 }
 
+// RequestRevocation records that somebody asks for a key to be revoked who does not
+// do so themselves, and tells of it: how long it then takes is what an access
+// review counts. The key stays as it is. Whoever may revoke it should. It returns
+// ErrNotFound, ErrRevoked or an *InvalidError.
+func (p *RelyingParty) RequestRevocation(ctx context.Context, credentialID []byte, a Act) error {
+	if err := a.check(true); err != nil {
+		return err
+	}
+	c, err := p.store.Credential(ctx, credentialID)
+	if err != nil {
+		return fmt.Errorf("reading the credential: %w", err)
+	}
+	owner, err := p.store.User(ctx, c.UserHandle)
+	if err != nil {
+		return fmt.Errorf("reading the user: %w", err)
+	}
+	e := a.event("credential.revocation-requested", owner)
+	c.describe(&e)
+	if c.State == StateRevoked {
+		return p.reject(ctx, e, ErrRevoked)
+	}
+	e.Outcome = audit.OK
+	if err := p.record(ctx, e); err != nil {
+		return err
+	}
+	p.notify(ctx, Notice{Type: e.Type, User: owner, Credential: &c, Act: a, At: p.cfg.Now()})
+	return nil
+}
+
 // change applies a verb by compare and swap: of two people who decide at the
 // same time, the second decides about what the first has left. It returns
 // ErrNotFound, ErrRevoked, ErrOwnApproval, an *InvalidError, or ErrConflict if

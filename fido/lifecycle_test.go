@@ -96,7 +96,7 @@ func TestVerbs(t *testing.T) {
 						}
 						require.Equal(t, []string{events[verb]}, h.inbox.types())
 
-						require.ErrorIs(t, h.Active(t.Context(), key.id), said[state])
+						require.ErrorIs(t, h.Active(t.Context(), key.id, true), said[state])
 						_, err = signIn(t, h.RelyingParty, "", key)
 						require.ErrorIs(t, err, said[state])
 					})
@@ -364,4 +364,29 @@ func TestPolicyAsksForApproval(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
+}
+
+// What somebody asks for who may not do it is on record, and on the way to who may.
+func TestRevocationIsAskedFor(t *testing.T) {
+	h := newHouse(t, fido.NewMemoryStore())
+	key := newForge(t, fido.EdDSA)
+	enrol(t, h.RelyingParty, ana, key)
+	h.inbox.types()
+	left := fido.Act{By: "hr@example.com", Rationale: "she has left the company"}
+	require.NoError(t, h.RequestRevocation(t.Context(), key.id, left))
+	require.Equal(t, []string{"credential.revocation-requested"}, h.inbox.types())
+	said := recorded(t, h.log, "credential.revocation-requested")
+	require.Len(t, said, 1)
+	require.Contains(t, said[0], "hr@example.com")
+	require.Contains(t, said[0], left.Rationale)
+	require.Contains(t, said[0], audit.HashID(key.id))
+	require.NoError(t, h.Active(t.Context(), key.id, true), "it is for others to do")
+
+	require.Error(t, h.RequestRevocation(t.Context(), key.id, fido.Act{By: "hr@example.com"}), "why?")
+	require.ErrorIs(t, h.RequestRevocation(t.Context(), []byte("unknown"), left), fido.ErrNotFound)
+	_, err := h.Revoke(t.Context(), key.id, eve)
+	require.NoError(t, err)
+	require.ErrorIs(t, h.RequestRevocation(t.Context(), key.id, left), fido.ErrRevoked)
+	require.NoError(t, h.log.Close())
+	require.Error(t, h.RequestRevocation(t.Context(), key.id, left), "no record")
 }

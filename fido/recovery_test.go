@@ -135,6 +135,54 @@ func TestInvitationsStayApart(t *testing.T) {
 	require.ErrorIs(t, err, fido.ErrInviteInvalid)
 }
 
+// A link that went astray is void; recovery codes and the links after it are not.
+func TestInvitesAreWithdrawn(t *testing.T) {
+	for name, store := range stores(t) {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, store)
+			var links []secret.Value
+			for range 2 {
+				link, err := h.Invite(t.Context(), ana, time.Hour)
+				require.NoError(t, err)
+				links = append(links, link)
+			}
+			other, err := h.Invite(t.Context(), ben, time.Hour)
+			require.NoError(t, err)
+			u, err := h.UserByName(t.Context(), ana)
+			require.NoError(t, err)
+			codes, err := h.IssueRecoveryCodes(t.Context(), u.Handle, 1, eve)
+			require.NoError(t, err)
+			begun, err := h.BeginRegistration(t.Context(), fido.RegistrationRequest{Invite: links[0]})
+			require.NoError(t, err)
+
+			n, err := h.WithdrawInvites(t.Context(), u.Handle, eve)
+			require.NoError(t, err)
+			require.Equal(t, 2, n)
+			require.Len(t, recorded(t, h.log, "invite.withdrawn"), 2, "intent and result")
+			for _, link := range links {
+				_, err := h.BeginRegistration(t.Context(), fido.RegistrationRequest{Invite: link})
+				require.ErrorIs(t, err, fido.ErrInviteInvalid)
+			}
+			_, err = h.FinishRegistration(t.Context(), begun.ID, newForge(t, fido.EdDSA).register(t, begun.Options))
+			require.ErrorIs(t, err, fido.ErrInviteInvalid, "also of a ceremony under way")
+			n, err = h.WithdrawInvites(t.Context(), u.Handle, eve)
+			require.NoError(t, err)
+			require.Zero(t, n)
+
+			again, err := h.Invite(t.Context(), ana, time.Hour)
+			require.NoError(t, err)
+			for _, good := range []secret.Value{again, other, codes[0]} {
+				_, err := h.BeginRegistration(t.Context(), fido.RegistrationRequest{Invite: good})
+				require.NoError(t, err)
+			}
+			_, err = h.WithdrawInvites(t.Context(), []byte("nobody"), eve)
+			require.ErrorIs(t, err, fido.ErrNotFound)
+			_, err = h.WithdrawInvites(t.Context(), u.Handle, fido.Act{By: "eve@example.com"})
+			require.Error(t, err, "why?")
+		})
+	}
+}
+
 func FuzzRecoveryCode(f *testing.F) {
 	for _, s := range []string{"ABCD-EFGH-IJKL-MNOP-QRST-UVWX-YZ23", "abcd efgh ijkl mnop qrst uvwx yz23", "0181", "", "é"} {
 		f.Add(s)

@@ -61,7 +61,8 @@ func TestReevaluateQuarantinesWhatWasCompromised(t *testing.T) {
 			require.False(t, f.Decision.Allowed || f.Quarantined)
 			require.Empty(t, f.Before.Status)
 			require.Equal(t, []string{"USER_KEY_REMOTE_COMPROMISE"}, f.Credential.Evidence.Status)
-			require.NoError(t, rp.Active(t.Context(), c.ID))
+			require.Equal(t, fido.StateActive, f.Credential.State)
+			refusedFor(t, rp.Active(t.Context(), c.ID, true), "undesired_status") // nobody has to quarantine it for that
 			recorded := strings.Join(lines(t, log)[before:], "\n")
 			require.Contains(t, recorded, "metadata.reevaluated")
 			require.Contains(t, recorded, "USER_KEY_REMOTE_COMPROMISE")
@@ -102,7 +103,7 @@ func TestReevaluateQuarantinesWhatWasCompromised(t *testing.T) {
 				metadata.fixed = now
 				_, err = rp.Reevaluate(t.Context(), fido.ReevaluateOptions{Quarantine: true})
 				require.NoError(t, err)
-				require.ErrorIs(t, rp.Active(t.Context(), c.ID), fido.ErrQuarantined, why)
+				require.ErrorIs(t, rp.Active(t.Context(), c.ID, true), fido.ErrQuarantined, why)
 			}
 		})
 	}
@@ -128,8 +129,8 @@ func TestReevaluateWithoutMetadata(t *testing.T) {
 	var is *mds.StaleError
 	require.ErrorAs(t, err, &is)
 	require.Zero(t, r.Looked)
-	require.NoError(t, rp.Active(t.Context(), good.ID))
-	require.ErrorIs(t, rp.Active(t.Context(), bad.ID), fido.ErrQuarantined)
+	refusedFor(t, rp.Active(t.Context(), good.ID, true), "attested") // as its sign-in would be, and no state of its own
+	require.ErrorIs(t, rp.Active(t.Context(), bad.ID, true), fido.ErrQuarantined)
 	stored, err := store.Credential(t.Context(), good.ID)
 	require.NoError(t, err)
 	require.Equal(t, good.Evidence.Verdict, stored.Evidence.Verdict)
@@ -187,10 +188,10 @@ func TestReevaluateAfterAChangeOfPolicy(t *testing.T) {
 	require.Equal(t, 2, r.Quarantined)
 	require.Len(t, r.Findings, 3)
 	for _, c := range []*fido.Credential{pending, active} {
-		require.ErrorIs(t, rp.Active(t.Context(), c.ID), fido.ErrQuarantined)
+		require.ErrorIs(t, rp.Active(t.Context(), c.ID, true), fido.ErrQuarantined)
 	}
-	require.ErrorIs(t, rp.Active(t.Context(), revoked.ID), fido.ErrRevoked)
-	require.NoError(t, rp.Active(t.Context(), genuine.ID))
+	require.ErrorIs(t, rp.Active(t.Context(), revoked.ID, true), fido.ErrRevoked)
+	require.NoError(t, rp.Active(t.Context(), genuine.ID, true))
 	stored, err := store.Credential(t.Context(), genuine.ID)
 	require.NoError(t, err)
 	require.Equal(t, keypolicy.Rooted, stored.Evidence.Verdict)
@@ -255,13 +256,13 @@ func TestReevaluateGoesOn(t *testing.T) {
 	}
 	require.Equal(t, keys, seen)
 	for _, id := range ids {
-		require.ErrorIs(t, rp.Active(t.Context(), id), fido.ErrQuarantined)
+		require.ErrorIs(t, rp.Active(t.Context(), id, true), fido.ErrQuarantined)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	log, _ := memoryLog(t)
 	cfg.Audit, cfg.InsecureNoAudit = log, false
-	require.NoError(t, party(t, cfg, memory).Active(t.Context(), enrol(t, party(t, config(), memory), ana, newForge(t, fido.ES256)).ID))
+	enrol(t, party(t, config(), memory), ana, newForge(t, fido.ES256))
 	_, err = party(t, cfg, memory).Reevaluate(ctx, fido.ReevaluateOptions{Quarantine: true})
 	require.ErrorIs(t, err, context.Canceled)
 }
@@ -278,7 +279,9 @@ func TestReevaluateNoRecordNoAct(t *testing.T) {
 	r, err := rp.Reevaluate(t.Context(), fido.ReevaluateOptions{Quarantine: true})
 	require.ErrorIs(t, err, audit.ErrClosed)
 	require.Zero(t, r.Quarantined)
-	require.NoError(t, rp.Active(t.Context(), c.ID))
+	stored, err := store.Credential(t.Context(), c.ID)
+	require.NoError(t, err)
+	require.Equal(t, fido.StateActive, stored.State)
 }
 
 // Reports take effect on their day.

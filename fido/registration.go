@@ -91,10 +91,11 @@ func (p *RelyingParty) mayRegister(user *User, held int) error {
 	return nil
 }
 
-// limit returns how many keys that are not revoked the person may have.
+// limit returns how many keys that are not revoked the person may have. The
+// policy's word about these people goes before the configuration's about all.
 func (p *RelyingParty) limit(user *User) int {
 	if n := p.cfg.Policy.Limit(keypolicy.Subject{User: user.Name, Groups: user.Groups}); n > 0 {
-		return min(n, p.cfg.MaxCredentials)
+		return n
 	}
 	return p.cfg.MaxCredentials
 }

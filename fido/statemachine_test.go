@@ -159,7 +159,7 @@ func (m *model) check() {
 		require.Equal(m.t, k.state, c.State)
 		require.Equal(m.t, k.count, c.SignCount)
 		require.Equal(m.t, k.state == fido.StateRevoked, !c.Revoked.IsZero())
-		err := m.Active(m.t.Context(), k.forge.id)
+		err := m.Active(m.t.Context(), k.forge.id, true)
 		require.ErrorIs(m.t, err, m.usable(k))
 		if !k.approved.IsZero() && k.revoked.IsZero() {
 			held[string(k.forge.id)] = k.owner

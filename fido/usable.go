@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/lakekey/lakekey/fido/audit"
 )
 
 // usable returns nil if c may sign in as far as it is itself concerned.
@@ -28,11 +30,15 @@ func usable(c *Credential, owner *User) error {
 	return c.usable()
 }
 
-// Active returns nil if the credential may be used now: it is active, and its
-// owner is not blocked. Otherwise it returns ErrNotFound, ErrPending,
-// ErrQuarantined, ErrRevoked or ErrBlocked. Whoever keeps something alive that
-// began with a proof asks this again each time.
-func (p *RelyingParty) Active(ctx context.Context, credentialID []byte) error {
+// Active returns nil if the credential may be used now: it is active, its owner is
+// not blocked, and the policy of today, with the metadata of today and the groups
+// that the owner is in today, would let it in. Otherwise it returns ErrNotFound,
+// ErrPending, ErrQuarantined, ErrRevoked, ErrBlocked or a *PolicyError. Whoever
+// keeps something alive that began with a proof asks this again each time, and
+// passes on the proof's UserVerified: so a stricter policy, a person who has left
+// a group and bad news about a model count from the next request on, not from the
+// next sign-in.
+func (p *RelyingParty) Active(ctx context.Context, credentialID []byte, userVerified bool) error {
 	c, err := p.store.Credential(ctx, credentialID)
 	if err != nil {
 		return fmt.Errorf("reading the credential: %w", err)
@@ -41,7 +47,12 @@ func (p *RelyingParty) Active(ctx context.Context, credentialID []byte) error {
 	if err != nil {
 		return fmt.Errorf("reading the user: %w", err)
 	}
-	return usable(&c, &owner)
+	if err := usable(&c, &owner); err != nil {
+		return err
+	}
+	t := p.trust(ctx, p.cfg.Now())
+	_, err = p.admit(&owner, t.current(&c, c.BackupEligible, userVerified), &audit.Event{})
+	return err
 }
 
 func notRevoked(credentials []Credential) []Credential {

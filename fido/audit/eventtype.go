@@ -52,7 +52,6 @@ var eventTypes = []EventType{
 	{"user.created", "a person became known", classAccountChange, 1, Enforced},
 	{"user.blocked", "a person was kept from signing in", classAccountChange, 5, Enforced},
 	{"user.unblocked", "a person may sign in again", classAccountChange, 2, Enforced},
-	{"user.removed", "a person was removed, and all keys with them", classAccountChange, 6, Enforced},
 	{"user.group-changed", "a person joined or left a group", classAccountChange, 99, Enforced},
 
 	{"invite.issued", "somebody may register a key through a link, once", classAccountChange, 99, Enforced},

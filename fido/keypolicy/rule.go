@@ -12,7 +12,7 @@ type Rule struct {
 
 	Profile  Profile
 	Approval Approval // whether a new key waits until somebody has approved it
-	MaxKeys  int      // how many keys a person may have; 0: no opinion
+	MaxKeys  int      // how many keys a person may have, at most 1,000; 0: what the relying party allows
 }
 
 // everybody reports whether r is for everybody.

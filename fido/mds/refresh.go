@@ -65,6 +65,7 @@ func (s *Source) refresh(ctx context.Context) (next time.Time, err error) {
 		return time.Time{}, err
 	}
 	err, next = s.lookAtFile(), s.next
+	s.noteStale()
 	s.turn.give()
 	if s.cfg.Offline {
 		return time.Time{}, err

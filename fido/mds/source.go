@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/lakekey/lakekey/fido/audit"
 )
 
 // defaultURL is where the FIDO Alliance publishes.
@@ -66,6 +68,10 @@ type SourceConfig struct {
 	// not call Refresh or Run.
 	OnUpdate func(*Blob)
 
+	// Audit, if not nil, gets a record when other metadata comes into use, when there
+	// begins to be none that may be used, and of each new reason why none was had.
+	Audit *audit.Log
+
 	HTTPClient *http.Client     // nil: one of its own. Its deadline and redirects are overruled.
 	Now        func() time.Time // nil: time.Now
 	Logger     *slog.Logger     // nil: nothing is logged
@@ -94,6 +100,8 @@ type Source struct {
 	failures int       // network attempts in a row that brought nothing usable
 	next     time.Time // before which nothing is fetched
 	looked   time.Time // when the network last brought, or confirmed, the blob in use
+
+	stale int // the number of the blob that was recorded as too old
 
 	loaded atomic.Bool // the file has been looked at
 }
@@ -212,8 +220,6 @@ func (s *Source) lastError() error {
 	return nil
 }
 
-func (s *Source) note(err error) { s.lastErr.Store(&err) }
-
 // parse verifies a blob at a time and holds it against the highest number seen.
 func (s *Source) parse(text []byte, at time.Time, from string) (*Blob, error) {
 	b, err := Parse(text, ParseOptions{Roots: s.cfg.Roots, Hosts: s.cfg.Hosts, Now: at})
@@ -243,6 +249,7 @@ func (s *Source) use(b *Blob, from string) bool {
 	for _, p := range b.Problems {
 		s.cfg.Logger.Debug("mds: a part of the metadata is not used", "entry", p.Entry, "detail", p.Detail)
 	}
+	s.record("mds.updated", audit.OK, b.Number, from, "")
 	if s.cfg.OnUpdate != nil {
 		s.cfg.OnUpdate(b)
 	}

@@ -21,6 +21,7 @@ import (
 type Session struct {
 	UserHandle   []byte    `json:"h"`
 	CredentialID []byte    `json:"c"` // the key that was used last
+	UserVerified bool      `json:"v"` // that it verified its holder then
 	At           time.Time `json:"t"` // of the sign-in
 	SteppedUp    time.Time `json:"u"` // of the latest step-up; zero: none
 	Seen         time.Time `json:"s"` // of a request a short while ago, at the latest
@@ -153,7 +154,7 @@ func (s *Site) Session(r *http.Request) (*Session, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	if err := s.rp.Active(r.Context(), session.CredentialID); err != nil {
+	if err := s.rp.Active(r.Context(), session.CredentialID, session.UserVerified); err != nil {
 		return nil, err
 	}
 	return session, nil

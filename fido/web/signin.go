@@ -115,7 +115,7 @@ func (s *Site) signInStep(v Visit, w http.ResponseWriter, r *http.Request) {
 			s.refuseError(w, r, err)
 			return
 		}
-		session := Session{UserHandle: proof.User.Handle, CredentialID: proof.CredentialID, At: proof.At}
+		session := Session{UserHandle: proof.User.Handle, CredentialID: proof.CredentialID, UserVerified: proof.UserVerified, At: proof.At}
 		if prompt.Purpose == fido.PurposeStepUp {
 			session.SteppedUp = proof.At
 		}

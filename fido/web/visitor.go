@@ -45,7 +45,8 @@ func signedOut(err error) bool {
 			return true
 		}
 	}
-	return false
+	_, refused := errors.AsType[*fido.PolicyError](err)
+	return refused
 }
 
 // acting is the handler of a page or an API call by somebody who has signed in.

@@ -24,9 +24,7 @@ func signInError(err error) error {
 		return refuse(http.StatusBadRequest, "access_denied", said)
 	}
 	if policy, refused := errors.AsType[*fido.PolicyError](err); refused {
-		// RFC 6749 §5.2 keeps '"' and '\' out of an error_description.
-		reasons := strings.NewReplacer(`"`, "'", `\`, "/").Replace(policy.Decision.String())
-		return refuse(http.StatusBadRequest, "access_denied", "the key policy does not let this key in ("+reasons+"); sign in with another key, or ask an administrator")
+		return refuse(http.StatusBadRequest, "access_denied", unwelcome(policy))
 	}
 	v, verification := errors.AsType[*fido.VerificationError](err)
 	if verification && v.Signed {
@@ -40,7 +38,7 @@ func signInError(err error) error {
 
 // checkCredential asks whether the key behind a session would still be let in.
 func (i *Issuer) checkCredential(ctx context.Context, s *Session) error {
-	err := i.rp.Active(ctx, s.CredentialID)
+	err := i.rp.Active(ctx, s.CredentialID, s.UserVerified)
 	if err == nil {
 		return nil
 	}
@@ -50,7 +48,17 @@ func (i *Issuer) checkCredential(ctx context.Context, s *Session) error {
 	if said, refused := unusable(err); refused {
 		return refuse(http.StatusBadRequest, "invalid_grant", said)
 	}
+	if policy, refused := errors.AsType[*fido.PolicyError](err); refused {
+		return refuse(http.StatusBadRequest, "invalid_grant", unwelcome(policy))
+	}
 	return fmt.Errorf("reading the key behind a session: %w", err)
+}
+
+// unwelcome says why the key policy refuses a key. RFC 6749 §5.2 keeps '"' and '\'
+// out of an error_description.
+func unwelcome(p *fido.PolicyError) string {
+	reasons := strings.NewReplacer(`"`, "'", `\`, "/").Replace(p.Decision.String())
+	return "the key policy does not let this key in (" + reasons + "); sign in with another key, or ask an administrator"
 }
 
 // unusable says what somebody can do whose key would be right and is not let in.

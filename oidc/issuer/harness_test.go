@@ -246,7 +246,7 @@ func (c *person) refresh(t testing.TB, token string, pairs ...string) answer {
 	return post(t, c.p, tokenURL, c.refreshment(token, pairs...), c.proof())
 }
 
-func (rp *relyingParty) Active(context.Context, []byte) error {
+func (rp *relyingParty) Active(context.Context, []byte, bool) error {
 	rp.mu.Lock()
 	defer rp.mu.Unlock()
 	return rp.active

@@ -24,10 +24,11 @@ import (
 type RelyingParty interface {
 	BeginSignIn(ctx context.Context, r fido.SignInRequest) (*fido.Ceremony, error)
 	FinishSignIn(ctx context.Context, ceremony secret.Value, purpose fido.Purpose, response []byte) (*fido.Proof, error)
-	// Active returns nil if the key may be used now. [fido.ErrNotFound],
-	// [fido.ErrPending], [fido.ErrQuarantined], [fido.ErrRevoked] and
-	// [fido.ErrBlocked] end what was to come of it; any other error is a fault.
-	Active(ctx context.Context, credentialID []byte) error
+	// Active returns nil if the key may be used now, for what began with a sign-in
+	// that verified the user or did not. [fido.ErrNotFound], [fido.ErrPending],
+	// [fido.ErrQuarantined], [fido.ErrRevoked], [fido.ErrBlocked] and a
+	// [*fido.PolicyError] end what was to come of it; any other error is a fault.
+	Active(ctx context.Context, credentialID []byte, userVerified bool) error
 }
 
 var _ RelyingParty = (*fido.RelyingParty)(nil)

@@ -149,6 +149,7 @@ func TestRefreshRefused(t *testing.T) {
 		"key revoked":       {prepare: func(p *provider) { p.rp.active = fido.ErrRevoked }, code: "invalid_grant"},
 		"key pending":       {prepare: func(p *provider) { p.rp.active = fido.ErrPending }, code: "invalid_grant"},
 		"person blocked":    {prepare: func(p *provider) { p.rp.active = fmt.Errorf("asking: %w", fido.ErrBlocked) }, code: "invalid_grant"},
+		"policy refuses":    {prepare: func(p *provider) { p.rp.active = fmt.Errorf("asking: %w", &fido.PolicyError{}) }, code: "invalid_grant"},
 		"key unreadable":    {prepare: func(p *provider) { p.rp.active = errors.New("disk") }, status: 503, code: "temporarily_unavailable"},
 	} {
 		t.Run(name, func(t *testing.T) {

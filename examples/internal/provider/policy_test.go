@@ -36,7 +36,9 @@ func TestReevaluateSaysWhichKeysAreRefused(t *testing.T) {
 	require.Contains(t, said.String(), "a registered key is refused now")
 	require.Contains(t, said.String(), "blue key")
 	require.Contains(t, said.String(), "hardware only")
-	require.NoError(t, rp.Active(t.Context(), []byte("id")), "it is for an administrator to take it out of use")
+	c, err := store.Credential(t.Context(), []byte("id"))
+	require.NoError(t, err)
+	require.Equal(t, fido.StateActive, c.State, "it is for an administrator to take it out of use")
 
 	cfg.Metadata = none{}
 	rp, err = fido.New(cfg, store)

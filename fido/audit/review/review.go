@@ -114,7 +114,7 @@ func (v *Review) Add(r *audit.Record) error {
 		v.signedIn(r)
 	case "ceremony.failed", "policy.refused", "authorize":
 		v.failed(r)
-	case "user.created", "user.blocked", "user.unblocked", "user.removed", "user.group-changed":
+	case "user.created", "user.blocked", "user.unblocked", "user.group-changed":
 		v.personEvent(r)
 	case "recovery.issued", "recovery.used", "recovery.failed":
 		v.recoveries = append(v.recoveries, note{r.Event.User, r.Event.CredentialHash, r.Event.Type, markOf(r)})
@@ -182,7 +182,7 @@ func (v *Review) personEvent(r *audit.Record) {
 		v.users[p.name] = p
 	}
 	switch r.Event.Type {
-	case "user.blocked", "user.removed":
+	case "user.blocked":
 		p.blocked = true
 	case "user.unblocked", "user.created":
 		p.blocked = false
