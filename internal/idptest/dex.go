@@ -56,7 +56,7 @@ func Dex(t testing.TB, o DexOptions) *Provider {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	dex, err := launch("dex", dir, nil, binary, "serve", file)
+	dex, err := launch(command{name: "dex", dir: dir, argv: []string{binary, "serve", file}})
 	if err != nil {
 		t.Fatal(err)
 	}

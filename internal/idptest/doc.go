@@ -2,11 +2,13 @@
 //
 // # Start here
 //
-// [Panva] starts panva's oidc-provider, whose person signs in as a test says,
-// and which misbehaves on request. [Dex] starts Dex, [Zitadel] the example provider of
-// zitadel/oidc. Each returns where it is and who its clients and people are; a
-// [Visitor] signs a person in there without a browser. [Node] runs a JavaScript
-// program with the packages openid-client and jose at hand.
+// [Panva] starts panva's oidc-provider, whose person signs in as a test says, and
+// which misbehaves on request. [Keycloak] starts Keycloak, which asks for a security
+// key where a password is not enough. [Dex] starts Dex, which may send people to
+// another provider, and [Zitadel] the example provider of zitadel/oidc. Each returns
+// where it is and who its clients and people are; a [Visitor] signs a person in there
+// without a browser. [Node] runs a JavaScript program with the packages openid-client
+// and jose at hand.
 //
 // # Guarantees
 //

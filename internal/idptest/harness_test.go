@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -71,9 +72,8 @@ func post(t *testing.T, address string, client idptest.Client, form url.Values) 
 	return r
 }
 
-// ask makes the person sign in, and returns the answer at the redirect URI and what
-// the code in it takes to be redeemed.
-func ask(t *testing.T, p *idptest.Provider, more url.Values) (answer, redeem url.Values) {
+// request is an authorization request, and what the code in its answer takes to be redeemed.
+func request(t *testing.T, p *idptest.Provider, redirectURI string, more url.Values) (address string, redeem url.Values) {
 	t.Helper()
 	verifier := rand.Text() + rand.Text()
 	challenge := sha256.Sum256([]byte(verifier))
@@ -85,12 +85,41 @@ func ask(t *testing.T, p *idptest.Provider, more url.Values) (answer, redeem url
 	for name, values := range more {
 		form[name] = values
 	}
+	return discover(t, p).AuthorizationEndpoint + "?" + form.Encode(),
+		url.Values{"grant_type": {"authorization_code"}, "redirect_uri": {redirectURI}, "code_verifier": {verifier}}
+}
+
+// ask makes the person sign in, and returns the answer at the redirect URI and what
+// the code in it takes to be redeemed.
+func ask(t *testing.T, p *idptest.Provider, more url.Values) (answer, redeem url.Values) {
+	t.Helper()
+	address, redeem := request(t, p, redirectURI, more)
 	visitor, err := p.Visit()
 	require.NoError(t, err)
-	back, err := visitor.SignIn(t.Context(), discover(t, p).AuthorizationEndpoint+"?"+form.Encode(), redirectURI)
+	back, err := visitor.SignIn(t.Context(), address, redirectURI)
 	require.NoError(t, err)
 	answer = back.Query()
-	return answer, url.Values{"grant_type": {"authorization_code"}, "code": {answer.Get("code")}, "redirect_uri": {redirectURI}, "code_verifier": {verifier}}
+	redeem.Set("code", answer.Get("code"))
+	return answer, redeem
+}
+
+// inbox is where a browser brings answers.
+type inbox struct {
+	uri     string
+	answers chan url.Values
+}
+
+func listen(t *testing.T) *inbox {
+	t.Helper()
+	b := &inbox{answers: make(chan url.Values, 1)}
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/callback" {
+			b.answers <- r.URL.Query()
+		}
+	}))
+	t.Cleanup(server.Close)
+	b.uri = server.URL + "/callback"
+	return b
 }
 
 // signIn signs the person in and returns the tokens.

@@ -128,7 +128,7 @@ func Panva(t testing.TB, o PanvaOptions) *PanvaProvider {
 		t.Fatalf("idptest: %v", err)
 	}
 	var at struct{ Issuer, Knobs string }
-	start(t, "panva", dir, &at, func() string { return at.Issuer }, program(t, "node", "panva"), script, string(settings))
+	start(t, command{name: "panva", dir: dir, argv: []string{program(t, "node", "panva"), script, string(settings)}}, &at)
 	p.Issuer, p.knobs = at.Issuer, at.Knobs
 	return p
 }

@@ -3,7 +3,6 @@ package idptest
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,44 +16,60 @@ type process struct {
 	name     string
 	lifeline io.Closer // its end is the program's
 	said     *transcript
-	first    chan string   // its first line on stdout, if there was one
+	lines    chan string   // what it writes to stdout, as far as somebody listens
 	ended    chan struct{} // closed once it has ended
 }
 
-// supervise runs a program and ends it, and all that it started, when stdin does:
-// when the test process closes the pipe, or ends in any way at all. What a program
-// starts in the background of a shell has no stdin, so the watcher takes it along.
-const supervise = `exec 3<&0; "$@" </dev/null 3<&- & program=$!
-(read -r _ <&3; kill -KILL 0) & watcher=$!
-exec 3<&-; wait $program; status=$?; kill -KILL $watcher; exit $status`
+// supervise runs a program and ends it when stdin does: when the test process
+// closes the pipe, or ends in any way at all. $1 is the signal that ends it, $2 a
+// folder that goes with it, or nothing. What it started goes, too, and so does the
+// shell: they are one process group. What a shell starts in the background has no
+// stdin, hence the third descriptor.
+const supervise = `signal=$1 folder=$2; shift 2
+exec 3<&0; "$@" </dev/null 3<&- & program=$!
+(read -r _ <&3; kill -$signal $program; sleep 30; kill -KILL 0) &
+exec 3<&-; wait $program; if [ -n "$folder" ]; then rm -rf "$folder"; fi; kill -KILL 0`
 
-// launch starts a program in a folder.
-func launch(name, dir string, env []string, argv ...string) (*process, error) {
-	p := &process{name: name, said: &transcript{}, first: make(chan string, 1), ended: make(chan struct{})}
+// command is a program to launch.
+type command struct {
+	name   string
+	dir    string
+	argv   []string
+	env    []string // beside ours
+	gentle bool     // it is to tidy up before it ends; then dir goes with it
+}
+
+// launch starts a program.
+func launch(c command) (*process, error) {
+	signal, folder := "KILL", ""
+	if c.gentle {
+		signal, folder = "TERM", c.dir
+	}
+	p := &process{name: c.name, said: &transcript{}, lines: make(chan string, 64), ended: make(chan struct{})}
 	// The program outlives the context of a test by what cleaning up takes.
-	cmd := exec.CommandContext(context.Background(), "/bin/sh", append([]string{"-c", supervise, "sh"}, argv...)...)
-	cmd.Dir, cmd.Env, cmd.Stderr = dir, append(cmd.Environ(), env...), p.said
+	cmd := exec.CommandContext(context.Background(), "/bin/sh", append([]string{"-c", supervise, "sh", signal, folder}, c.argv...)...)
+	cmd.Dir, cmd.Env, cmd.Stderr = c.dir, append(cmd.Environ(), c.env...), p.said
 	alone(cmd)
 	var err error
 	if p.lifeline, err = cmd.StdinPipe(); err != nil {
-		return nil, fmt.Errorf("idptest: starting %s: %v", name, err)
+		return nil, fmt.Errorf("idptest: starting %s: %v", c.name, err)
 	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, fmt.Errorf("idptest: starting %s: %v", name, err)
+		return nil, fmt.Errorf("idptest: starting %s: %v", c.name, err)
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("idptest: starting %s: %v", name, err)
+		return nil, fmt.Errorf("idptest: starting %s: %v", c.name, err)
 	}
 	go func() {
 		defer close(p.ended)
-		defer close(p.first)
-		lines := bufio.NewReader(stdout)
-		for n := 0; ; n++ {
-			line, err := lines.ReadString('\n')
+		defer close(p.lines)
+		for from := bufio.NewReader(stdout); ; {
+			line, err := from.ReadString('\n')
 			_, _ = p.said.Write([]byte(line))
-			if n == 0 && err == nil {
-				p.first <- line
+			select {
+			case p.lines <- line:
+			default: // nobody listens any more
 			}
 			if err != nil {
 				break
@@ -85,19 +100,20 @@ func (p *process) confess(t testing.TB) {
 	}
 }
 
-// announced reads the JSON of the program's first line.
-func (p *process) announced(ctx context.Context, out any) error {
-	select {
-	case line, ok := <-p.first:
-		if !ok {
-			return p.died()
+// await returns the first line on stdout in which find finds something, and what.
+func (p *process) await(ctx context.Context, find func(line string) string) (string, error) {
+	for {
+		select {
+		case line, ok := <-p.lines:
+			if !ok {
+				return "", p.died()
+			}
+			if found := find(line); found != "" {
+				return found, nil
+			}
+		case <-ctx.Done():
+			return "", fmt.Errorf("idptest: waiting for %s: %w\n%s", p.name, ctx.Err(), p.said)
 		}
-		if err := json.Unmarshal([]byte(line), out); err != nil {
-			return fmt.Errorf("idptest: %s announced itself with %q: %v", p.name, line, err)
-		}
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("idptest: waiting for %s: %w\n%s", p.name, ctx.Err(), p.said)
 	}
 }
 

@@ -2,6 +2,7 @@ package idptest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -92,21 +93,26 @@ func answers(ctx context.Context, address string) error {
 	return nil
 }
 
-// start starts a provider that ends with the test, prints {"issuer"} and more when
-// it listens, and is ready then.
-func start(t testing.TB, name, dir string, announcement any, issuer func() string, argv ...string) {
+// start starts a provider that ends with the test and describes itself on its first
+// line, as {"issuer"} and more.
+func start(t testing.TB, c command, announcement any) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	p, err := launch(name, dir, nil, argv...)
+	p, err := launch(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.with(t)
-	if err := p.announced(ctx, announcement); err != nil {
+	line, err := p.await(ctx, func(line string) string { return line })
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.ready(ctx, issuer()); err != nil {
+	var at struct{ Issuer string }
+	if err := errors.Join(json.Unmarshal([]byte(line), &at), json.Unmarshal([]byte(line), announcement)); err != nil {
+		t.Fatalf("idptest: %s announced itself with %q: %v", c.name, line, err)
+	}
+	if err := p.ready(ctx, at.Issuer); err != nil {
 		t.Fatal(err)
 	}
 }

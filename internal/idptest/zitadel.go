@@ -13,7 +13,7 @@ func Zitadel(t testing.TB, redirectURIs ...string) *Provider {
 	for _, uri := range redirectURIs {
 		argv = append(argv, "-web", uri)
 	}
-	start(t, "zitadel", t.TempDir(), &at, func() string { return at.Issuer }, argv...)
+	start(t, command{name: "zitadel", dir: t.TempDir(), argv: argv}, &at)
 	return &Provider{
 		Issuer: at.Issuer,
 		Native: Client{ID: "native"},
