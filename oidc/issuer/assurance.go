@@ -68,15 +68,16 @@ func amr(p *fido.Proof) []string {
 // a key, what this issuer can never prove.
 func parseACRValues(s string) ([]string, error) { return provableACR(strings.Fields(s)) }
 
+// provableACR returns those of the values that could be proven.
 func provableACR(values []string) ([]string, error) {
 	if len(values) > maxACRValues {
 		return nil, refuse(http.StatusBadRequest, "invalid_request", "too many acr_values")
 	}
-	provable := func(v string) bool { return v == acrPhishingResistant || v == acrHardware }
-	if len(values) > 0 && !slices.ContainsFunc(values, provable) {
+	provable := slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v != acrPhishingResistant && v != acrHardware })
+	if len(values) > 0 && len(provable) == 0 {
 		return nil, unmet("this issuer can prove the acr values phr and phrh; none of those asked for is one of them")
 	}
-	return values, nil
+	return provable, nil
 }
 
 // unmet is the error of OpenID Connect Core Error Code

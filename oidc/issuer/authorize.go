@@ -23,6 +23,7 @@ const pageLifetime = 10 * time.Minute
 // https://openid.net/specs/openid-connect-core-1_0.html#AuthorizationEndpoint
 func (i *Issuer) authorize(w http.ResponseWriter, r *http.Request) {
 	i.sweep(r.Context())
+	w.Header().Set("Cache-Control", "no-store")
 	if !i.site.Unhurried(w, r) {
 		return
 	}
@@ -56,7 +57,7 @@ func (i *Issuer) authorization(ctx context.Context, c *call) (*target, *Request,
 	if err != nil {
 		return nil, nil, err
 	}
-	client, known := i.clients[id]
+	client, known := i.client(id)
 	if !known {
 		return nil, nil, refuse(http.StatusBadRequest, "invalid_client", "this client_id is not registered; ask the issuer's operator to add it")
 	}

@@ -48,3 +48,13 @@ func (f *front) brokered(t *testing.T, p *idptest.Provider, authorize, token str
 	require.Equal(t, p.Issuer, claims["iss"])
 	require.Equal(t, ada, claims["email"])
 }
+
+// TestKeycloakBrokers: so does Keycloak.
+func TestKeycloakBrokers(t *testing.T) {
+	keycloak := idptest.Keycloak(t, idptest.KeycloakOptions{})
+	broker := keycloak.NewBroker()
+	f := newLiveFront(t, issuer.Client{ID: "keycloak", Name: "Keycloak", RedirectURIs: []string{broker.RedirectURI}, InsecureBearer: true})
+	there := broker.Connect(t, idptest.Connector{Issuer: f.url, Client: idptest.Client{ID: "keycloak"}, Scopes: []string{"profile", "email"}})
+	at := keycloak.Issuer + "/protocol/openid-connect"
+	f.brokered(t, &keycloak.Provider, at+"/auth", at+"/token", there)
+}

@@ -50,7 +50,7 @@ func parseClaims(s string) (asked, error) {
 	if _, refused := errors.AsType[*refusal](err); refused {
 		return asked{}, err
 	}
-	if err != nil || len(a.acr) > maxACRValues {
+	if err != nil || len(a.acr) > maxACRValues || len(a.subject) > maxText {
 		return bad()
 	}
 	return a, nil

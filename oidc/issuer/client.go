@@ -48,6 +48,21 @@ func (c Client) title() string {
 	return c.ID
 }
 
+// client returns the client with an ID.
+func (i *Issuer) client(id string) (Client, bool) {
+	c, known := i.clients[id]
+	return c, known
+}
+
+// title is what people know the client with an ID as; one that was removed
+// meanwhile they know by that.
+func (i *Issuer) title(id string) string {
+	if c, known := i.client(id); known {
+		return c.title()
+	}
+	return id
+}
+
 func (i *Issuer) addClients(clients []Client) error {
 	if len(clients) == 0 {
 		return errors.New("issuer: Config.Clients is empty: nobody could sign in")

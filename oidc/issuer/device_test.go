@@ -172,6 +172,18 @@ func TestDeviceIsRefused(t *testing.T) {
 	})
 }
 
+// What a device says about itself is shown, and is nothing but text.
+func TestDeviceNamesItself(t *testing.T) {
+	f := newFront(t, nil)
+	r := httptest.NewRequest(http.MethodPost, frontURL+"/device_authorization", strings.NewReader("client_id=tv&scope=openid"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("User-Agent", "TV/1 <script>alert(1)</script>\x1b[31m\u202e"+strings.Repeat("x", 500))
+	d := &device{f, "tv", send(t, f, r)}
+	body := f.browse(t, http.MethodGet, d.approval(t), nil).Body.String()
+	require.Contains(t, body, "TV/1 &lt;script&gt;alert(1)&lt;/script&gt;[31m")
+	require.NotContains(t, body, strings.Repeat("x", 200))
+}
+
 // A device code is for its client and its grant; a code of another grant is not one.
 func TestDeviceCodeInTheWrongHands(t *testing.T) {
 	f := newFront(t, nil, issuer.Client{ID: "other", Device: true, InsecureBearer: true})

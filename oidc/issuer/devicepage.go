@@ -83,7 +83,7 @@ func (i *Issuer) askNumber(w http.ResponseWriter, r *http.Request, letters strin
 
 func (i *Issuer) deviceFacts(req *Request, code string) []web.Fact {
 	facts := []web.Fact{
-		{Name: "Program", Value: i.clients[req.ClientID].title()},
+		{Name: "Program", Value: i.title(req.ClientID)},
 		{Name: "Code", Value: code},
 		{Name: "Asked from", Value: req.Place},
 		{Name: "At", Value: req.Created.UTC().Format("15:04:05 UTC")},
@@ -153,7 +153,7 @@ func (a approval) SignedIn(_ http.ResponseWriter, r *http.Request, proof *fido.P
 	if err != nil {
 		return "", gone(err)
 	}
-	c := &call{client: a.clients[req.ClientID], remote: a.site.Remote(r)}
+	c := &call{remote: a.site.Remote(r)}
 	value, err := a.assure(ctx, c, req, proof)
 	ref, refused := errors.AsType[*refusal](err)
 	if err != nil && !refused {

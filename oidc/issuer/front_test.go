@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,22 @@ type front struct {
 	rp   *fido.RelyingParty
 	key  securityKey
 	site *web.Site
+
+	clients  []issuer.Client
+	clock    func() time.Time
+	limits   web.Limits
+	replicas []http.Handler // beside the Issuer itself
+	turn     atomic.Int64
+}
+
+// ServeHTTP lets another replica serve each request.
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	n := int(f.turn.Add(1)) % (len(f.replicas) + 1)
+	if n == 0 {
+		f.Issuer.ServeHTTP(w, r)
+		return
+	}
+	f.replicas[n-1].ServeHTTP(w, r)
 }
 
 // newFront makes one whose store is s, or in memory, on the clock of a test.
@@ -59,14 +76,23 @@ func newFront(t testing.TB, s issuer.Store, clients ...issuer.Client) *front {
 func (f *front) start(t testing.TB, now func() time.Time, clients []issuer.Client) {
 	t.Helper()
 	var err error
+	f.clients, f.clock = clients, now
 	f.rp, err = fido.New(fido.Config{ID: "localhost", Origins: []string{f.url}, Audit: f.log, Now: now, UserVerification: "preferred"}, fido.NewMemoryStore())
 	require.NoError(t, err)
 	f.key = newSecurityKey(t, softkey.Options{})
 	f.key.enroll(t, site{url: f.url}, f.rp, ada)
-	f.site, err = web.New(f.rp, web.Config{Origins: []string{f.url}, Name: "Acme", Now: now})
+	f.Issuer = f.replica(t)
+}
+
+// replica returns an issuer that shares f's stores and nothing else.
+func (f *front) replica(t testing.TB) *issuer.Issuer {
+	t.Helper()
+	site, err := web.New(f.rp, web.Config{Origins: []string{f.url}, Name: "Acme", Now: f.clock, Limits: f.limits})
 	require.NoError(t, err)
-	f.Issuer, err = issuer.New(t.Context(), issuer.Config{URL: f.url, Audit: f.log, Now: now, Site: f.site, Clients: clients}, f.rp, f.store)
+	f.site = site
+	i, err := issuer.New(t.Context(), issuer.Config{URL: f.url, Audit: f.log, Now: f.clock, Site: site, Clients: f.clients}, f.rp, f.store)
 	require.NoError(t, err)
+	return i
 }
 
 // newLiveFront makes one that is served on http://localhost:PORT, on the real clock.

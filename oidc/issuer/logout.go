@@ -35,11 +35,13 @@ func (i *Issuer) logout(w http.ResponseWriter, r *http.Request) {
 		i.stay(w, r, refuse(http.StatusBadRequest, "invalid_request", "the id_token_hint is not an ID token that this issuer gave to that client; nobody was signed out"))
 		return
 	}
-	client := i.clients[token.AuthorizedFor]
+	client, _ := i.client(token.AuthorizedFor) // without one there is nowhere to go
 	if err := i.EndSession(r.Context(), token.Session, "its person signed out at its client"); err != nil && !errors.Is(err, ErrNotFound) {
 		i.stay(w, r, err)
 		return
 	}
+	// Whose browser this is does not show: the cookie does not come along from
+	// another site. Leaving nobody signed in is the lesser evil.
 	i.site.SignOut(w, r)
 	to := f["post_logout_redirect_uri"]
 	if to == "" || !redirectAllowed(client.PostLogoutRedirectURIs, to) || len(f["state"]) > maxState {

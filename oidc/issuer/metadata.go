@@ -224,7 +224,7 @@ func (i *Issuer) newCall(w http.ResponseWriter, r *http.Request, url string) (*c
 	if err != nil {
 		return nil, err
 	}
-	client, known := i.clients[id]
+	client, known := i.client(id)
 	if !known {
 		return nil, refuse(http.StatusBadRequest, "invalid_client", "this client_id is not registered; ask the issuer's operator to add it")
 	}

@@ -22,12 +22,12 @@ func (p page) Prompt(r *http.Request) (web.Prompt, error) {
 	if err != nil {
 		return web.Prompt{}, gone(err)
 	}
-	client := p.clients[req.ClientID] // one that was removed meanwhile gets no tokens
+	client := p.title(req.ClientID)
 	return web.Prompt{
-		Title: "Sign in to " + client.title(),
+		Title: "Sign in to " + client,
 		Text:  "Touch your key only if you have just asked for this yourself.",
 		Facts: []web.Fact{
-			{Name: "Program", Value: client.title()},
+			{Name: "Program", Value: client},
 			{Name: "Goes on to", Value: redirectHost(req.RedirectURI)},
 			{Name: "Learns", Value: "your user name, and what kind of key you used"},
 		},
@@ -46,7 +46,7 @@ func (p page) SignedIn(_ http.ResponseWriter, r *http.Request, proof *fido.Proof
 		return "", gone(err)
 	}
 	p.point("request taken")
-	c := &call{client: p.clients[req.ClientID], remote: p.site.Remote(r)}
+	c := &call{remote: p.site.Remote(r)}
 	value, err := p.assure(ctx, c, req, proof)
 	if _, refused := errors.AsType[*refusal](err); refused {
 		return p.locate(ctx, req, answer{err: err})
