@@ -189,6 +189,7 @@ func TestInvitations(t *testing.T) {
 
 // TestOneFinishWins races 64 finishes of one ceremony, a thousand times.
 func TestOneFinishWins(t *testing.T) {
+	t.Parallel()
 	rounds := 1000
 	if testing.Short() {
 		rounds = 20
@@ -213,6 +214,7 @@ func TestOneFinishWins(t *testing.T) {
 // TestOneRegistrationWins races finishes of one ceremony, and of many ceremonies
 // that share one invitation.
 func TestOneRegistrationWins(t *testing.T) {
+	t.Parallel()
 	for name, store := range stores(t) {
 		t.Run(name, func(t *testing.T) {
 			rp := party(t, config(), store)

@@ -285,6 +285,7 @@ func inspect(t *testing.T, dir string, said []string) {
 // TestKilledAtEachStep lets the program die, by SIGKILL, before and after each
 // write of a person's life.
 func TestKilledAtEachStep(t *testing.T) {
+	t.Parallel()
 	said, ended := runKilled(t, t.TempDir(), 1<<20, 0)
 	require.True(t, ended)
 	var steps int
@@ -309,6 +310,7 @@ func TestKilledAtEachStep(t *testing.T) {
 // TestKilledAnywhere kills the program in the middle of what it does for many
 // people at once, again and again on the same files.
 func TestKilledAnywhere(t *testing.T) {
+	t.Parallel()
 	rounds := 12
 	if testing.Short() {
 		rounds = 2

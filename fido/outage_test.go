@@ -92,6 +92,7 @@ func (o *outage) signInUntilDone(t *testing.T, name string, key *forge) {
 // in. What fails says why, all goes on when it is back, and nothing that was let in
 // before the crash is let in again after it.
 func TestServerRestartsInTheMiddle(t *testing.T) {
+	t.Parallel()
 	server := postgrestest.Start(t, postgrestest.Options{Durable: true})
 	address := server.URL(t)
 	o := &outage{done: make(chan struct{})}

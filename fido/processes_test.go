@@ -2,6 +2,7 @@ package fido_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,16 +24,39 @@ import (
 )
 
 // childFile is set in the environment of a test binary that is to be a replica:
-// where the store is. It reads "ceremony response" lines and answers each
-// with how many of its goroutines have won.
+// where the store is. It reads "ceremony response" lines. For each it says "door"
+// when all of its goroutines are about to take the ceremony, waits for a line more,
+// and answers with how many of them have won.
 const childFile = "LAKEKEY_TEST_REPLICA_OF"
+
+// finishers is how many goroutines of a replica are at one ceremony.
+const finishers = 16
+
+// door is a store at which those who come to take a ceremony wait for each other.
+type door struct {
+	fido.Store
+	round *round
+}
+
+type round struct {
+	arrived sync.WaitGroup
+	open    chan struct{}
+}
+
+func (d *door) TakeCeremony(ctx context.Context, id fido.Hash) (fido.CeremonyRecord, error) {
+	r := d.round
+	r.arrived.Done()
+	<-r.open
+	return d.Store.TakeCeremony(ctx, id)
+}
 
 func TestReplica(t *testing.T) {
 	where := os.Getenv(childFile)
 	if where == "" {
 		return // it is a part of TestFourProcesses, which runs it in processes of their own
 	}
-	rp := party(t, config(), openShared(t, where))
+	store := &door{Store: openShared(t, where)}
+	rp := party(t, config(), store)
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(nil, 1<<20)
 	fmt.Println("ready")
@@ -41,7 +65,9 @@ func TestReplica(t *testing.T) {
 		var mu sync.Mutex
 		var wg sync.WaitGroup
 		won, broken := 0, error(nil)
-		for range 16 {
+		store.round = &round{open: make(chan struct{})}
+		store.round.arrived.Add(finishers)
+		for range finishers {
 			wg.Go(func() {
 				_, err := rp.FinishSignIn(t.Context(), secret.New(ceremony), fido.PurposeSignIn, []byte(response))
 				mu.Lock()
@@ -53,6 +79,12 @@ func TestReplica(t *testing.T) {
 				}
 			})
 		}
+		store.round.arrived.Wait()
+		fmt.Println("door")
+		if !in.Scan() {
+			break
+		}
+		close(store.round.open)
 		wg.Wait()
 		fmt.Println("won", won, broken)
 	}
@@ -109,6 +141,33 @@ func (r replica) end(t *testing.T) {
 	require.NoError(t, r.cmd.Wait())
 }
 
+// contend gives replicas a ceremony and lets all of their goroutines at it when the
+// last one stands at the door: so they race, whoever is fast. It reports who won how
+// often, and for each whether it was there to say so.
+func contend(t *testing.T, replicas []replica, ceremony string, response []byte, meanwhile func()) (wins []int, alive []bool) {
+	t.Helper()
+	say := func(line string) {
+		for _, r := range replicas {
+			_, _ = io.WriteString(r.in, line) // one may be dead
+		}
+	}
+	wins, alive = make([]int, len(replicas)), make([]bool, len(replicas))
+	say(ceremony + " " + string(response) + "\n")
+	for i, r := range replicas {
+		if alive[i] = r.out.Scan(); alive[i] {
+			require.Equal(t, "door", r.out.Text())
+		}
+	}
+	meanwhile()
+	say("open\n")
+	for i, r := range replicas {
+		if alive[i] {
+			wins[i], alive[i] = r.won(t)
+		}
+	}
+	return wins, alive
+}
+
 // won reads how many goroutines of the replica were let in by the ceremony that it
 // was given; ok is false if it has ended.
 func (r replica) won(t *testing.T) (n int, ok bool) {
@@ -126,38 +185,34 @@ func (r replica) won(t *testing.T) (n int, ok bool) {
 // TestFourProcesses races four processes, with 16 goroutines each, that share one
 // store, for each ceremony.
 func TestFourProcesses(t *testing.T) {
+	t.Parallel()
 	rounds := 1000
 	if testing.Short() {
 		rounds = 20
 	}
 	for kind, where := range shared(t) {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			rp := party(t, config(), openShared(t, where))
 			key := newForge(t, fido.EdDSA)
 			enrol(t, rp, ana, key)
 			replicas := []replica{startReplica(t, where), startReplica(t, where), startReplica(t, where), startReplica(t, where)}
-			wins := make([]int, len(replicas))
+			all := make([]int, len(replicas))
 			for range rounds {
 				c := beginSignIn(t, rp, ana)
-				line := c.ID.Reveal() + " " + string(key.assert(t, c.Options)) + "\n"
-				for _, r := range replicas {
-					_, err := io.WriteString(r.in, line)
-					require.NoError(t, err)
-				}
+				wins, alive := contend(t, replicas, c.ID.Reveal(), key.assert(t, c.Options), func() {})
+				require.NotContains(t, alive, false, "a replica ended")
 				total := 0
-				for i, r := range replicas {
-					won, ok := r.won(t)
-					require.True(t, ok, "the replica ended")
+				for i, won := range wins {
 					total += won
-					wins[i] += won
+					all[i] += won
 				}
 				require.Equal(t, 1, total)
 			}
 			for _, r := range replicas {
 				r.end(t)
 			}
-			t.Logf("wins: %v", wins)
-			require.Less(t, slices.Max(wins), rounds, "the processes did not race")
+			t.Logf("wins: %v", all)
 		})
 	}
 }
@@ -165,12 +220,14 @@ func TestFourProcesses(t *testing.T) {
 // TestProcessesDieInTheMiddle kills one of three processes while all are at one
 // ceremony: the others are as good as before, and no ceremony lets in two.
 func TestProcessesDieInTheMiddle(t *testing.T) {
+	t.Parallel()
 	rounds := 20
 	if testing.Short() {
 		rounds = 3
 	}
 	for kind, where := range shared(t) {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			rp := party(t, config(), openShared(t, where))
 			key := newForge(t, fido.EdDSA)
 			enrol(t, rp, ana, key)
@@ -181,22 +238,15 @@ func TestProcessesDieInTheMiddle(t *testing.T) {
 				killed := make(chan struct{})
 				for n := 0; ; n++ {
 					c := beginSignIn(t, rp, ana)
-					line := c.ID.Reveal() + " " + string(key.assert(t, c.Options)) + "\n"
-					for _, r := range all {
-						_, _ = io.WriteString(r.in, line) // the one may be dead
-					}
-					if n == 3 {
-						go func() { defer close(killed); _ = dying.cmd.Process.Kill() }()
-					}
-					total, alive := 0, true
-					for _, r := range all {
-						won, ok := r.won(t)
-						require.True(t, ok || r == dying, "a replica ended")
-						total += won
-						alive = alive && ok
-					}
+					wins, alive := contend(t, all, c.ID.Reveal(), key.assert(t, c.Options), func() {
+						if n == 3 {
+							go func() { defer close(killed); _ = dying.cmd.Process.Kill() }()
+						}
+					})
+					require.True(t, alive[0] && alive[1], "a replica ended")
+					total := wins[0] + wins[1] + wins[2]
 					require.LessOrEqual(t, total, 1)
-					if !alive { // what it won, nobody else has
+					if !alive[2] { // what it won, nobody else has
 						break
 					}
 					require.Equal(t, 1, total)

@@ -190,11 +190,13 @@ func (m *model) remember() {
 // final, a pending key and those of somebody who is blocked never sign in, and
 // what is said about the past is what was so then.
 func TestLivesOfKeys(t *testing.T) {
+	t.Parallel()
 	for name, runs := range map[string]int{"memory": 150, "sqlite": 10, "postgres": 10} {
 		if testing.Short() {
 			runs = max(1, runs/10)
 		}
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			for seed := range runs {
 				t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 					m := &model{

@@ -65,9 +65,9 @@ func storm(t *testing.T, s fido.Store) {
 		copy(id[:], fmt.Sprintf("ceremony %d", n))
 		return id
 	}
-	for n := range many {
-		ok(t, s.PutCeremony(t.Context(), fido.CeremonyRecord{ID: id(n), Purpose: fido.PurposeSignIn, Challenge: []byte{1}, Expires: now.Add(time.Minute)}, now))
-	}
+	flood(t, many, func(n int) error {
+		return s.PutCeremony(t.Context(), fido.CeremonyRecord{ID: id(n), Purpose: fido.PurposeSignIn, Challenge: []byte{1}, Expires: now.Add(time.Minute)}, now)
+	})
 	taken := make([]atomic.Int32, many)
 	errs := make([]error, 64)
 	var wg sync.WaitGroup
@@ -93,40 +93,31 @@ func storm(t *testing.T, s fido.Store) {
 }
 
 func expiry(t *testing.T, s fido.Store) {
-	put := func(n int, at, expires time.Time) {
+	put := func(n int, at, expires time.Time) error {
 		var id fido.Hash
 		copy(id[:], fmt.Sprintf("ceremony %d", n))
-		ok(t, s.PutCeremony(t.Context(), fido.CeremonyRecord{ID: id, Purpose: fido.PurposeSignIn, Challenge: []byte{1}, Expires: expires}, at))
+		return s.PutCeremony(t.Context(), fido.CeremonyRecord{ID: id, Purpose: fido.PurposeSignIn, Challenge: []byte{1}, Expires: expires}, at)
 	}
 	const many = 1100 // enough for a store that cleans up now and then
-	for i := range many {
-		put(i, now, now.Add(time.Duration(1+i%2)*time.Minute))
-	}
+	flood(t, many, func(i int) error { return put(i, now, now.Add(time.Duration(1+i%2)*time.Minute)) })
 	later := now.Add(90 * time.Second)
-	for i := range many {
-		put(many+i, later, later.Add(time.Minute))
-	}
-	for i := range 2 * many {
+	flood(t, many, func(i int) error { return put(many+i, later, later.Add(time.Minute)) })
+	flood(t, 2*many, func(i int) error {
 		var id fido.Hash
 		copy(id[:], fmt.Sprintf("ceremony %d", i))
 		_, err := s.TakeCeremony(t.Context(), id)
-		if i < many && i%2 == 0 {
-			if err != nil {
-				is(t, err, fido.ErrNotFound) // expired: may have been forgotten
-			}
-			continue
+		if i < many && i%2 == 0 && errors.Is(err, fido.ErrNotFound) {
+			return nil // expired: may have been forgotten
 		}
-		ok(t, err)
-	}
+		return err
+	})
 	// Invitations go the same way, but for those that do not expire.
 	addUser(t, s, 1)
 	ok(t, s.AddInvites(t.Context(), []fido.Invite{
 		{ID: hash(1), UserHandle: user(1).Handle, Kind: fido.KindRecovery},
 		{ID: hash(2), UserHandle: user(1).Handle, Kind: fido.KindLink, Expires: later.Add(time.Hour)},
 	}, false))
-	for i := range many {
-		put(2*many+i, later, later.Add(time.Minute))
-	}
+	flood(t, many, func(i int) error { return put(2*many+i, later, later.Add(time.Minute)) })
 	for n := range byte(2) {
 		_, err := s.Invite(t.Context(), hash(1+n))
 		ok(t, err)

@@ -93,6 +93,24 @@ func addUser(t *testing.T, s fido.Store, n byte) fido.User {
 	return u
 }
 
+// flood calls f with each number below n, many at a time: a store whose writers
+// share a flush is done sooner.
+func flood(t *testing.T, n int, f func(i int) error) {
+	t.Helper()
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	turns := make(chan struct{}, 32)
+	for i := range errs {
+		turns <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-turns }()
+			errs[i] = f(i)
+		})
+	}
+	wg.Wait()
+	ok(t, errors.Join(errs...))
+}
+
 // race runs f in 16 goroutines and counts the calls that returned nil. The
 // others must have failed with lost.
 func race(t *testing.T, lost error, f func(n int) error) (won int) {

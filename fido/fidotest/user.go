@@ -111,7 +111,7 @@ func userPages(t *testing.T, s fido.Store) {
 			for _, u := range page {
 				found = append(found, u.Name)
 			}
-			if len(page) == 0 {
+			if len(page) == 0 || len(found) > len(names) { // a store that goes in circles has no last page
 				return found
 			}
 			q.After = found[len(found)-1]
