@@ -15,6 +15,7 @@ require (
 	github.com/jackc/pgx/v5 v5.12.0 // PostgreSQL, in internal/postgresdb only
 	github.com/keys-pub/go-libfido2 v1.5.4-0.20250104233141-2534349bd685 // libfido2, in authenticator/libfido2 with the build tag of that name only
 	github.com/stretchr/testify v1.12.1 // tests only
+	github.com/zalando/go-keyring v0.2.8 // the keyring of the operating system, in oidc/keyring only
 	go.yaml.in/yaml/v3 v3.0.5 // reads key policies, with the line of every mistake
 	golang.org/x/mod v0.42.0 // the Merkle tree and signed checkpoints of the audit log
 	golang.org/x/net v0.61.0 // the public suffix list and IDNA, for RP IDs
@@ -32,6 +33,7 @@ require (
 	cloud.google.com/go/compute/metadata v0.9.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/chromedp/sysutil v1.1.0 // indirect
+	github.com/danieljoos/wincred v1.2.3 // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
 	github.com/felixge/httpsnoop v1.0.4 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260214004413-d219187c3433 // indirect
@@ -42,6 +44,7 @@ require (
 	github.com/gobwas/httphead v0.1.0 // indirect
 	github.com/gobwas/pool v0.2.1 // indirect
 	github.com/gobwas/ws v1.4.0 // indirect
+	github.com/godbus/dbus/v5 v5.2.2 // indirect
 	github.com/golang/groupcache v0.0.0-20210331224755-41bb18bfe9da // indirect
 	github.com/golang/protobuf v1.5.4 // indirect
 	github.com/google/go-querystring v1.1.0 // indirect

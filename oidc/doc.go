@@ -6,8 +6,10 @@
 // [Discover] reads what an issuer says about itself. Then a person signs in there:
 // with [SignIn], by a security key at lakekey's own issuer; with
 // [SignInBrowser], on the page of any OpenID provider; with [SignInDevice], on
-// another machine, where that risk is wanted. The [*Session] that these return yields ID tokens for any audience the issuer allows, by
-// [Session.IDToken], until its hard end. [Exchanger] trades an ID token for a
+// another machine, where that risk is wanted. The [*Session] that these return
+// yields ID tokens for any audience the issuer allows, by [Session.IDToken], until
+// its hard end. With a [Store], other processes, and later ones, take the same
+// session up by [Resume], which asks nobody. [Exchanger] trades an ID token for a
 // token of a system that trusts the issuer, such as Databricks (RFC 8693).
 //
 // # Guarantees
@@ -17,13 +19,20 @@
 //     context. Everything else fails with [*LoginRequiredError], which says why
 //     and what to run.
 //   - What was asked for is checked. An ID token counts only after the algorithm
-//     that all of these share, over go-oidc, which checks
-//     signature, issuer, audience and expiry and nothing else: algorithm from our
-//     list (never from discovery), typ, no crit, exactly one audience, azp, sub, nonce,
-//     iat and lifetime within reason, auth_time no older than the touch, acr
-//     equal to what was asked, at_hash, no JSON member twice, at most 64 KiB.
+//     that all of these share, over go-oidc, which checks signature, issuer,
+//     audience and expiry and nothing else: algorithm from our list (never from
+//     discovery), typ, no crit, exactly one audience, azp, sub, nonce, iat and
+//     lifetime within reason, auth_time no older than the touch, acr equal to what
+//     was asked, at_hash, no JSON member twice, at most 64 KiB.
 //   - A refresh continues the session and changes nothing about it: subject, sid,
 //     auth_time and acr of every later token equal those of the first.
+//   - Of any number of processes that share a session, one renews it at a time, and
+//     the others find what it got: a refresh token is not used twice. Before it is
+//     used, there is room for what comes of it; as soon as the answer is there, it
+//     is written down. A session is found by a request for the same issuer,
+//     client, account, scopes, resource and proof, so that a weak one never serves
+//     a request for a strong one; and one that may have been phished serves none
+//     that says nothing of that.
 //   - Where the issuer knows DPoP (RFC 9449), the session is bound to a P-256 key
 //     made for it in memory: a refresh token that leaks is of no use without
 //     it. An issuer that announces DPoP and answers with bearer tokens is refused.
@@ -49,8 +58,13 @@
 // First-Party Applications (draft-ietf-oauth-first-party-apps), which lakekey's
 // own issuer offers. Providers other than that make ID tokens for the client and
 // nobody else: Session.IDToken then serves the client id as the audience, which
-// the federation policy of whoever takes the token must name. Nothing is kept on
-// disk.
+// the federation policy of whoever takes the token must name.
+//
+// Nothing is kept on disk unless SignInRequest.Store says so. A session that is
+// kept takes its DPoP key along: it is then bound to whoever can open the store,
+// no longer to one process. Kept or not, a refresh token that was on its way when
+// the process died, or the answer was lost, may be spent: issuers that replace it
+// at every use then want a new sign-in, and the error says what happened.
 //
 // # Concurrency
 //

@@ -16,9 +16,10 @@ import (
 )
 
 // prover proves possession of a session's key (DPoP, RFC 9449). The private key
-// is made here, never leaves, and is only reachable through pointers, which fmt
-// prints as addresses.
+// is made here, leaves only for a Store, and is only reachable through pointers,
+// which fmt prints as addresses.
 type prover struct {
+	key        *ecdsa.PrivateKey
 	signer     jose.Signer
 	thumbprint string // RFC 7638; the dpop_jkt of RFC 9449 §10
 	nonce      atomic.Pointer[string]
@@ -29,6 +30,10 @@ func newProver() (*prover, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oidc: making the session's key: %v", err)
 	}
+	return proverOf(key)
+}
+
+func proverOf(key *ecdsa.PrivateKey) (*prover, error) {
 	sum, err := (&jose.JSONWebKey{Key: key.Public()}).Thumbprint(crypto.SHA256)
 	if err != nil {
 		return nil, fmt.Errorf("oidc: making the session's key: %v", err)
@@ -38,7 +43,7 @@ func newProver() (*prover, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oidc: making the session's key: %v", err)
 	}
-	return &prover{signer: signer, thumbprint: base64.RawURLEncoding.EncodeToString(sum)}, nil
+	return &prover{key: key, signer: signer, thumbprint: base64.RawURLEncoding.EncodeToString(sum)}, nil
 }
 
 // Format keeps the key out of whatever prints a prover itself.

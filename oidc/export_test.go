@@ -149,3 +149,17 @@ func Take(query, state, issuer string) (bool, string, error) {
 	came := <-l.answers
 	return true, came.code.Reveal(), came.err
 }
+
+// ReadRecord reads what a Store keeps.
+func ReadRecord(data []byte, issuer, clientID string) (subject string, ends time.Time, err error) {
+	r, err := parseRecord(data, issuer, clientID)
+	if err == nil {
+		_, err = r.credentials()
+	}
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	_, _ = r.token("a", time.Unix(0, 0))
+	r.add(&IDToken{Audience: "b"}, time.Unix(1, 0))
+	return r.Subject, r.Ends, nil
+}

@@ -40,6 +40,7 @@ type Session struct {
 	// second use of one is what a theft looks like, and ends the session
 	// (RFC 9700 §4.14.2). Nil where the token stays the same.
 	turn chan struct{}
+	kept *kept // nil: the session is this process's alone
 
 	mu     sync.Mutex
 	tokens map[string]*refresh.Cache[*IDToken] // by audience
@@ -177,14 +178,30 @@ func (s *Session) end(reason string) *LoginRequiredError {
 	return over
 }
 
-// Close ends the session: it forgets the session's secrets, whatever else
-// happens, and tells the issuer if the issuer wants to be told (RFC 7009). Only
-// the telling can fail.
+// Close ends the session, for every process that shares it: it forgets the
+// session's secrets, whatever else happens, and tells the issuer if the issuer
+// wants to be told (RFC 7009). Only the telling, and a Store, can fail. A program
+// that leaves a session to others just does not call Close.
 func (s *Session) Close(ctx context.Context) error {
 	held := s.credentials.Load()
 	s.end("the session was closed")
+	if held == nil {
+		return nil
+	}
+	if s.kept == nil {
+		return s.revoke(ctx, held)
+	}
+	last, err := s.leave(ctx)
+	if last == nil {
+		return err
+	}
+	return errors.Join(err, s.revoke(ctx, last))
+}
+
+// revoke tells the issuer that a session is over.
+func (s *Session) revoke(ctx context.Context, held *credentials) error {
 	p := s.provider
-	if held == nil || held.refreshToken.IsZero() || p.endpoints.revocation == "" {
+	if held.refreshToken.IsZero() || p.endpoints.revocation == "" {
 		return nil
 	}
 	form := url.Values{"token": {held.refreshToken.Reveal()}, "token_type_hint": {"refresh_token"}, "client_id": {s.clientID}}
@@ -214,7 +231,7 @@ func (s *Session) cache(audience string) *refresh.Cache[*IDToken] {
 				return nil, time.Time{}, err
 			}
 			return t, t.Expires, nil
-		}, refresh.Options{Now: s.provider.clock, Backoff: backoff})
+		}, refresh.Options{Now: s.provider.clock, Backoff: backoff, Timeout: flightTime})
 		if over := s.over.Load(); over != nil {
 			c.Close(over)
 		}
@@ -222,6 +239,10 @@ func (s *Session) cache(audience string) *refresh.Cache[*IDToken] {
 	}
 	return c
 }
+
+// flightTime bounds a renewal: its own time, and that of another process which
+// must end first.
+const flightTime = 45 * time.Second
 
 // renew gets an ID token by the refresh token. It runs on no caller's behalf: see
 // package refresh.
@@ -231,6 +252,9 @@ func (s *Session) renew(ctx context.Context, audience string) (*IDToken, error) 
 	}
 	if audience != s.clientID && s.oneAudience.Load() {
 		return nil, s.forClientOnly()
+	}
+	if s.kept != nil {
+		return s.renewKept(ctx, audience)
 	}
 	if s.turn != nil {
 		select {

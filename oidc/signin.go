@@ -62,6 +62,12 @@ type SignInRequest struct {
 	// Patience is how long a person may take in the browser. Zero: 5 minutes.
 	Patience time.Duration
 
+	// Store keeps the session for other processes and later ones, which find it
+	// with [Resume]; whether it can is found out before anybody is asked for
+	// anything. A session that was kept for an equal request is ended. Nil: the
+	// session is this process's, and gone with it.
+	Store Store
+
 	// InsecureDeviceGrant lets SignInDevice run. Whoever can make a person enter
 	// a code, or follow a link, on the genuine page of the issuer gets the
 	// session: what a phishing-resistant key keeps out at every other way.
@@ -78,18 +84,19 @@ const (
 )
 
 func (r SignInRequest) acceptable() ([]string, error) {
-	switch {
-	case r.ClientID == "":
+	if r.ClientID == "" {
 		return nil, errors.New("oidc: SignInRequest.ClientID is empty: under which name does the issuer know this program?")
-	case r.ACR == "":
-		return phishingResistant, nil
-	case !oneOf(phishingResistant, r.ACR):
-		return nil, fmt.Errorf("oidc: SignInRequest.ACR %q is not phr or phrh", r.ACR)
 	}
 	for _, s := range r.Scopes {
 		if !scopeToken.MatchString(s) {
 			return nil, fmt.Errorf("oidc: SignInRequest.Scopes: %.80q is not a scope; give each as an element of its own", s)
 		}
+	}
+	switch {
+	case r.ACR == "":
+		return phishingResistant, nil
+	case !oneOf(phishingResistant, r.ACR):
+		return nil, fmt.Errorf("oidc: SignInRequest.ACR %q is not phr or phrh", r.ACR)
 	}
 	return []string{r.ACR}, nil
 }
@@ -112,6 +119,7 @@ type attempt struct {
 	verifier secret.Value // PKCE, RFC 7636
 	nonce    string       // empty where nothing carries one
 	started  time.Time
+	kept     *kept // nil: nowhere
 }
 
 // begin checks what can be wrong before a person is asked for anything.
@@ -121,6 +129,12 @@ func begin(ctx context.Context, p *Provider, r SignInRequest, native bool) (*att
 		return nil, err
 	}
 	a := &attempt{provider: p, request: r, acr: acr, native: native, verifier: secret.New(random(32)), started: p.now()}
+	if r.Store != nil {
+		a.kept = &kept{store: r.Store, name: r.entryName(p.issuer)}
+		if err := a.kept.reserve(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if native || p.bindsKeys() {
 		if a.prover, err = newProver(); err != nil {
 			return nil, err
@@ -219,5 +233,13 @@ func (a *attempt) start(ctx context.Context, g *grant) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSession(a, g, token)
+	s, err := newSession(a, g, token)
+	if err != nil || a.kept == nil {
+		return s, err
+	}
+	if err := s.keep(ctx, a.kept, token); err != nil {
+		_ = s.Close(ctx) // or it would live on where nobody can end it
+		return nil, err
+	}
+	return s, nil
 }

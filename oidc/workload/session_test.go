@@ -208,8 +208,10 @@ func TestBadServices(t *testing.T) {
 	elsewhere := newService(t)
 	elsewhere.answer = func(http.ResponseWriter, *http.Request) {}
 	for name, answer := range map[string]func(w http.ResponseWriter, r *http.Request){
-		"500":      func(w http.ResponseWriter, r *http.Request) { http.Error(w, r.Header.Get("Authorization"), 500) },
-		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 307) },
+		"500": func(w http.ResponseWriter, r *http.Request) { http.Error(w, r.Header.Get("Authorization"), 500) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		},
 		"endless": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"value":"`+strings.Repeat("a", 1<<20))
 		},
