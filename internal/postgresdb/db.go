@@ -31,9 +31,22 @@ const (
 // PGPASSWORD, a password file and the like. The parameter pool_max_conns bounds
 // the number of connections.
 func Open(ctx context.Context, address string, c Component) (*DB, error) {
+	return open(ctx, address, c, false)
+}
+
+// OpenToRead is Open for who changes nothing: the tables of c are there as this
+// build knows them, or it fails, and so does Write.
+func OpenToRead(ctx context.Context, address string, c Component) (*DB, error) {
+	return open(ctx, address, c, true)
+}
+
+func open(ctx context.Context, address string, c Component, toRead bool) (*DB, error) {
 	cfg, conns, err := parse(address)
 	if err != nil {
 		return nil, err
+	}
+	if toRead {
+		cfg.RuntimeParams["default_transaction_read_only"] = "on"
 	}
 	db := &DB{DB: stdlib.OpenDB(*cfg), conns: conns}
 	db.SetMaxOpenConns(conns)
@@ -42,6 +55,12 @@ func Open(ctx context.Context, address string, c Component) (*DB, error) {
 	where := fmt.Sprintf("the database %q at %s", cfg.Database, cfg.Host)
 	if err := db.check(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", where, err), db.Close())
+	}
+	if toRead {
+		if err := db.holds(ctx, where, c); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+		return db, nil
 	}
 	if err := db.migrate(ctx, c); err != nil {
 		return nil, errors.Join(fmt.Errorf("migrating the %s tables of %s: %w", c.Name, where, err), db.Close())

@@ -66,6 +66,20 @@ func (db *DB) migrate(ctx context.Context, c Component) error {
 	})
 }
 
+// holds makes sure that the tables of c are there.
+func (db *DB) holds(ctx context.Context, where string, c Component) error {
+	applied, err := db.applied(ctx, db.DB, c)
+	switch {
+	case err != nil:
+		return fmt.Errorf("opening %s: %w", where, err)
+	case applied == 0:
+		return fmt.Errorf("postgresdb: %s holds no tables of %s: is it the right database?", where, c.Name)
+	case applied < len(c.Migrations):
+		return fmt.Errorf("postgresdb: the %s tables of %s are of an older lakekey, at version %d of %d: have the program that writes them open it first", c.Name, where, applied, len(c.Migrations))
+	}
+	return nil
+}
+
 type querier interface {
 	QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, statement string, args ...any) *sql.Row

@@ -102,6 +102,10 @@ func resolve(path string) (string, error) {
 	if err := f.Close(); err != nil {
 		return "", fmt.Errorf("sqlitedb: %v", err)
 	}
+	return realPath(path)
+}
+
+func realPath(path string) (string, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err == nil {
 		real, err = filepath.Abs(real)
@@ -127,6 +131,15 @@ func dataSource(path string) string {
 	}
 	q.Set("_journal_mode", "WAL")
 	q.Set("_synchronous", "NORMAL") // see [disk]
+	return fileSource(path, q)
+}
+
+// readSource is a dataSource for who only reads.
+func readSource(path string) string {
+	return fileSource(path, url.Values{"_busy_timeout": {strconv.Itoa(busyMillis)}, "mode": {"ro"}, "_pragma": {"query_only(1)"}})
+}
+
+func fileSource(path string, q url.Values) string {
 	dsn := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: q.Encode()}
 	return dsn.String()
 }

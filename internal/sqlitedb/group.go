@@ -43,6 +43,9 @@ func (db *DB) write(ctx context.Context, fn func(*Tx) error) (commit uint64, err
 		return 0, waiting()
 	}
 	g := &db.group
+	if g.turn == nil { // see [OpenToRead]
+		return 0, errReadOnly
+	}
 	c := &change{fn: fn, done: make(chan struct{})}
 	g.mu.Lock()
 	g.queue = append(g.queue, c)

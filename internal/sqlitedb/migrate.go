@@ -3,6 +3,7 @@ package sqlitedb
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"fmt"
 )
@@ -46,9 +47,13 @@ func (db *DB) migrate(ctx context.Context, c Component) error {
 	})
 }
 
+type querier interface {
+	QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error)
+}
+
 // appliedMigrations counts what the file holds and makes sure that it is a
 // beginning of what this build knows.
-func appliedMigrations(ctx context.Context, tx *Tx, c Component) (int, error) {
+func appliedMigrations(ctx context.Context, tx querier, c Component) (int, error) {
 	rows, err := tx.QueryContext(ctx, "SELECT version, sha256 FROM lakekey_migrations WHERE component = ? ORDER BY version", c.Name)
 	if err != nil {
 		return 0, wrap(ctx, "reading the list of migrations", err)

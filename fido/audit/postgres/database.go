@@ -39,6 +39,17 @@ func Open(ctx context.Context, address string) (*Database, error) {
 	return &Database{db}, nil
 }
 
+// OpenToRead connects to a database that holds a log, for [audit.VerifySQL] and the
+// like. It changes nothing, needs a role that may read the two tables and the list of
+// migrations, and fails where there is no log.
+func OpenToRead(ctx context.Context, address string) (*Database, error) {
+	db, err := postgresdb.OpenToRead(ctx, address, tables)
+	if err != nil {
+		return nil, fmt.Errorf("opening the database of the audit log to read: %w", err)
+	}
+	return &Database{db}, nil
+}
+
 // Update implements [audit.Database].
 func (d *Database) Update(ctx context.Context, fn func(audit.Tx) error) error {
 	return d.db.Write(ctx, func(tx *sql.Tx) error { return fn(tx) })

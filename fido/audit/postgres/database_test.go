@@ -32,6 +32,33 @@ func TestDatabase(t *testing.T) {
 	})
 }
 
+// Who verifies a log may read and no more, and makes none where there is none.
+func TestOpenToRead(t *testing.T) {
+	address := postgrestest.URL(t)
+	_, err := postgres.OpenToRead(t.Context(), address)
+	require.ErrorContains(t, err, "holds no tables of audit")
+	_, err = postgres.OpenToRead(t.Context(), address) // still
+	require.ErrorContains(t, err, "holds no tables of audit")
+	signer, vkey, _, err := audit.NewSigner("idp.example.com/audit")
+	require.NoError(t, err)
+	key, err := note.NewVerifier(vkey)
+	require.NoError(t, err)
+	log, err := audit.OpenSQL(t.Context(), open(t, address), signer, audit.Options{})
+	require.NoError(t, err)
+	require.NoError(t, log.Append(t.Context(), audit.Event{Type: "session.end", User: "ada@example.com"}))
+	db, err := postgres.OpenToRead(t.Context(), address)
+	require.NoError(t, err)
+	r, err := audit.VerifySQL(t.Context(), db, key, audit.VerifyOptions{})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, r.Records)
+	require.ErrorContains(t, db.Update(t.Context(), func(tx audit.Tx) error {
+		_, err := tx.ExecContext(t.Context(), "DELETE FROM audit_records")
+		return err
+	}), "read-only")
+	require.NoError(t, db.Close())
+	require.NoError(t, log.Close())
+}
+
 // The server is stopped under a log and started again. Nothing that was
 // acknowledged is lost, nothing is doubled, and no act is left open.
 func TestTheServerGoesAndComesBack(t *testing.T) {

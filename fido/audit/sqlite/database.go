@@ -38,6 +38,16 @@ func Open(ctx context.Context, path string) (*Database, error) {
 	return &Database{db}, nil
 }
 
+// OpenToRead opens a file that holds a log, for [audit.VerifySQL] and the like. It
+// changes nothing, and fails where there is no log.
+func OpenToRead(ctx context.Context, path string) (*Database, error) {
+	db, err := sqlitedb.OpenToRead(ctx, path, tables)
+	if err != nil {
+		return nil, fmt.Errorf("opening the database of the audit log to read: %w", err)
+	}
+	return &Database{db}, nil
+}
+
 // Update implements [audit.Database].
 func (d *Database) Update(ctx context.Context, fn func(audit.Tx) error) error {
 	return d.db.Write(ctx, func(tx *sqlitedb.Tx) error { return fn(tx) })
