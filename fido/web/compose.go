@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -23,6 +24,10 @@ func (s *Site) Guard(h http.Handler) http.Handler {
 // has sent too many it answers the request with 429, slow_down and a
 // Retry-After, and reports false.
 func (s *Site) Unhurried(w http.ResponseWriter, r *http.Request) bool { return s.unhurried(w, r) }
+
+// Serves reports whether the site is at an origin, such as https://HOST: requests
+// to any other are refused.
+func (s *Site) Serves(origin string) bool { return slices.Contains(s.cfg.Origins, origin) }
 
 // Remote is the address that a request comes from, as [Config.TrustedProxies]
 // lets it be known.

@@ -46,6 +46,8 @@ func TestComposedPages(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, w.Code)
 	require.Contains(t, w.Body.String(), `role="alert">Not that`)
 
+	require.True(t, s.web.Serves(s.url))
+	require.False(t, s.web.Serves("https://evil.example.com"))
 	require.Equal(t, http.StatusMisdirectedRequest, do(http.MethodGet, "http://evil.example.com/ask", "").Code)
 	require.Equal(t, http.StatusForbidden, do(http.MethodPost, s.url+"/ask", "answer=yes", "Origin", "https://evil.example.com").Code)
 	w = do(http.MethodPost, s.url+"/ask", "answer=yes", "Origin", s.url)

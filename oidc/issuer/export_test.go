@@ -26,7 +26,18 @@ func ParseClaims(s string) (acr []string, subject string, idToken, userinfo []st
 	return a.acr, a.subject, a.idToken, a.userinfo, err
 }
 
+// OwnToken reads a token of the issuer's.
+func (i *Issuer) OwnToken(token, typ string) (subject, session string, err error) {
+	t, err := i.own(token, typ)
+	if err != nil {
+		return "", "", err
+	}
+	return t.Subject, t.Session, nil
+}
+
 var (
+	NewUserCode      = newUserCode
+	SplitUserCode    = splitUserCode
 	CheckRedirectURI = checkRedirectURI
 	RedirectAllowed  = redirectAllowed
 	NormalURL        = normalURL

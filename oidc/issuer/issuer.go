@@ -119,6 +119,8 @@ func New(ctx context.Context, cfg Config, rp RelyingParty, store Store) (*Issuer
 		return nil, errors.New("issuer: a store is required")
 	case cfg.Audit == nil:
 		return nil, errors.New("issuer: Config.Audit is required: no token without a record of it")
+	case cfg.Site != nil && !cfg.Site.Serves(u.Scheme+"://"+u.Host):
+		return nil, fmt.Errorf("issuer: Config.Site does not serve %s://%s, where browsers are sent to: make that one of its origins", u.Scheme, u.Host)
 	case cfg.SessionLifetime < 0 || cfg.SessionLifetime > maxSessionLifetime:
 		return nil, fmt.Errorf("issuer: Config.SessionLifetime is %v, must be between 0 (%v) and %v", cfg.SessionLifetime, defaultSessionLifetime, maxSessionLifetime)
 	case cfg.TokenLifetime < 0 || cfg.TokenLifetime > maxTokenLifetime:
