@@ -11,6 +11,7 @@ require (
 	github.com/go-jose/go-jose/v4 v4.1.9 // signs the issuer's tokens, reads DPoP proofs and key sets
 	github.com/go-webauthn/webauthn v0.18.2 // verifies attestation statements, under package fido
 	github.com/golang-jwt/jwt/v5 v5.3.1 // a second JWT implementation, for the workspace that judges ours
+	github.com/google/go-tpm v0.9.8 // attestations of TPMs, which tests make; go-webauthn reads them with it
 	github.com/google/uuid v1.6.0 // ids of accounts, policies and service principals in the strict workspace
 	github.com/jackc/pgx/v5 v5.12.0 // PostgreSQL, in internal/postgresdb only
 	github.com/keys-pub/go-libfido2 v1.5.4-0.20250104233141-2534349bd685 // libfido2, in authenticator/libfido2 with the build tag of that name only
@@ -48,7 +49,6 @@ require (
 	github.com/golang/groupcache v0.0.0-20210331224755-41bb18bfe9da // indirect
 	github.com/golang/protobuf v1.5.4 // indirect
 	github.com/google/go-querystring v1.1.0 // indirect
-	github.com/google/go-tpm v0.9.8 // indirect
 	github.com/google/s2a-go v0.1.7 // indirect
 	github.com/googleapis/enterprise-certificate-proxy v0.3.2 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect

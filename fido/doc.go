@@ -31,7 +31,9 @@
 // pending where the policy asks for an approval, which nobody gives to a key of
 // their own, and as active elsewhere. A sign counter that goes back, or a
 // re-evaluation by newer metadata, quarantines. [RelyingParty.Active] answers for
-// one key; whoever lets something live on that began with a proof asks it.
+// one key, with the policy and the metadata of that moment; whoever lets something
+// live on that began with a proof asks it each time. [RelyingParty.Reevaluate] goes
+// through all keys when there is newer metadata or another policy.
 //
 // Every change takes an [Act]: who does it, and why. Whether they may is decided
 // by the caller, as fido/web does.
@@ -56,6 +58,8 @@
 //     verdict of its evidence is [keypolicy.Rooted]: then the attestation chains
 //     to a root of the metadata or of [Config.Roots]. Certificates inside an
 //     attestation never vouch for themselves.
+//   - Whether a certificate is valid is asked at the time of [Config.Now], in every
+//     format.
 //   - An algorithm whose signatures this build cannot verify is refused at
 //     registration, not at the first sign-in.
 //   - Nothing tells an unknown name from a known one: both get options. That a

@@ -131,6 +131,9 @@ func TestModelsOfARoot(t *testing.T) {
 		"Android key, any model":    {nil, func(f *forge) statementFunc { return androidKey(t, f, root) }, keypolicy.Rooted, keypolicy.AAGUID{}},
 		"Android key, its model":    {[]keypolicy.AAGUID{trinket}, func(f *forge) statementFunc { return androidKey(t, f, root) }, keypolicy.Rooted, trinket},
 		"Android key, not a model":  {[]keypolicy.AAGUID{yubiKey5FIPS}, func(f *forge) statementFunc { return androidKey(t, f, root) }, keypolicy.None, trinket},
+		"TPM, any model":            {nil, func(f *forge) statementFunc { return tpm(t, f, root) }, keypolicy.Rooted, keypolicy.AAGUID{}},
+		"TPM, its model":            {[]keypolicy.AAGUID{trinket}, func(f *forge) statementFunc { return tpm(t, f, root) }, keypolicy.Rooted, trinket},
+		"TPM, not a model":          {[]keypolicy.AAGUID{yubiKey5FIPS}, func(f *forge) statementFunc { return tpm(t, f, root) }, keypolicy.None, trinket},
 		"Apple, no model of itself": {[]keypolicy.AAGUID{{}}, func(f *forge) statementFunc { return apple(t, f, root) }, keypolicy.None, trinket},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -181,6 +184,7 @@ func TestClockIsOurs(t *testing.T) {
 	for name, statement := range map[string]func(f *forge, clock func() time.Time) statementFunc{
 		"packed":            func(*forge, func() time.Time) statementFunc { return packed(t, root.leaf(t, trinket)) },
 		"fido-u2f":          func(f *forge, _ func() time.Time) statementFunc { return u2f(t, f, root.leaf(t, trinket)) },
+		"tpm":               func(f *forge, _ func() time.Time) statementFunc { return tpm(t, f, root) },
 		"apple":             func(f *forge, _ func() time.Time) statementFunc { return apple(t, f, root) },
 		"android-key":       func(f *forge, _ func() time.Time) statementFunc { return androidKey(t, f, root) },
 		"android-safetynet": func(_ *forge, clock func() time.Time) statementFunc { return safetyNet(t, root, clock) },

@@ -306,7 +306,10 @@ func (p *RelyingParty) verifyRegistration(ctx context.Context, r CeremonyRecord,
 		State: StateActive, StateSince: now, Created: now, Approved: now,
 		AttestationObject: raw.AttestationObject, ClientDataJSON: raw.ClientDataJSON,
 	}
-	return c, origin, p.attest(ctx, att, c)
+	if err := p.attest(ctx, att, c); err != nil {
+		return nil, "", err
+	}
+	return c, origin, nil
 }
 
 // discoverable reads the client's answer to credProps: it says so, and only it
