@@ -14,8 +14,8 @@ import (
 
 // KeycloakProvider is a Keycloak. Its realm knows two levels of authentication,
 // with the acr values pwd, for a password, and phr, for a security key on top,
-// which it asks for again after 300 s. Its issuer is on localhost, since WebAuthn
-// knows no addresses.
+// which it asks for again after 300 s; who has none registers one then. Its issuer is
+// on localhost, since WebAuthn knows no addresses. There is no client Web.
 type KeycloakProvider struct {
 	Provider
 	admin *administrator
@@ -39,7 +39,7 @@ var keycloak struct {
 func Keycloak(t testing.TB, o KeycloakOptions) *KeycloakProvider {
 	t.Helper()
 	issuer := sharedKeycloak(t)
-	p := &KeycloakProvider{Provider: Provider{Issuer: issuer, Native: Client{ID: "native"}, Device: Client{ID: "native"}, Web: Client{ID: "web", Secret: "web-secret"}}}
+	p := &KeycloakProvider{Provider: Provider{Issuer: issuer, Native: Client{ID: "native"}, Device: Client{ID: "device"}}}
 	base, _, _ := strings.Cut(issuer, "/realms/")
 	p.admin = &administrator{base: base, issuer: issuer}
 	p.Person = p.admin.person(t, o)
