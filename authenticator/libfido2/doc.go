@@ -49,6 +49,10 @@
 //   - PINRetries does not know whether the key waits for a power cycle; the refusal
 //     of the next PIN does.
 //   - Large blobs are out of reach; Info does not have the option.
+//   - The prf extension (hmac-secret) is not passed on: registration answers that it
+//     is not enabled.
+//   - Of several keys, one that is not registered does not blink, so that whoever
+//     touches it is not told why it does not do.
 //   - Of an attestation certificate chain only the first certificate is returned; the
 //     relying party needs the intermediate ones from elsewhere.
 //   - Of the list of algorithms one is sent at a time, in the order of preference.
