@@ -93,6 +93,9 @@ func (r *reader) root(n *yaml.Node) (*Policy, error) {
 	if list.Kind != yaml.SequenceNode || len(list.Content) == 0 {
 		return nil, r.wrong(list, "rules", "has to be a list of rules, each with a name")
 	}
+	if len(list.Content) > maxRules {
+		return nil, r.wrong(list.Content[maxRules], "rules", tooManyRules)
+	}
 	// The rules are checked one by one, as New does, while their lines are known.
 	p := &Policy{models: models}
 	rules := make([]Rule, len(list.Content))

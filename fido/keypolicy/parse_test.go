@@ -1,6 +1,7 @@
 package keypolicy_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -133,6 +134,24 @@ func TestSyntaxErrors(t *testing.T) {
 
 // FuzzParse: whatever is read is refused in our words or read completely: its
 // canonical form is the same policy with the same hash.
+// A file of the size that is read could name so many rules that comparing their
+// names takes a minute.
+func TestRulesAreNotEndless(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("version: 1\nrules:\n")
+	rules := make([]keypolicy.Rule, 20_000)
+	for i := range rules {
+		rules[i] = keypolicy.Rule{Name: fmt.Sprint("r", i), Groups: []string{"g"}}
+		fmt.Fprintf(&text, "- {name: r%d, groups: [g]}\n", i)
+	}
+	_, err := keypolicy.Parse("p.yaml", []byte(text.String()))
+	require.EqualError(t, err, "keypolicy: p.yaml:1003: rules: there are more than 1000: put people into groups")
+	_, err = keypolicy.New(nil, rules...)
+	require.ErrorContains(t, err, "more than 1000")
+	_, err = keypolicy.New(nil, rules[:1000]...)
+	require.NoError(t, err)
+}
+
 func FuzzParse(f *testing.F) {
 	example, err := os.ReadFile("../../examples/idp/policy.yaml")
 	require.NoError(f, err)

@@ -33,6 +33,9 @@ func New(models Models, rules ...Rule) (*Policy, error) {
 	if len(rules) == 0 {
 		return nil, errors.New("keypolicy: a policy without rules would refuse every key")
 	}
+	if len(rules) > maxRules {
+		return nil, errors.New("keypolicy: rules: " + tooManyRules)
+	}
 	for _, name := range slices.Sorted(maps.Keys(models)) {
 		if problem := checkModels(name, models[name]); problem != "" {
 			return nil, fmt.Errorf("keypolicy: models.%s: %s", name, problem)
@@ -205,6 +208,11 @@ func (p *Policy) checkRule(r *Rule) (field, problem string) {
 // maxKeys is far more than anybody carries; whoever means "any number" leaves
 // the field out.
 const maxKeys = 1000
+
+// maxRules is far more than anybody oversees.
+const maxRules = 1000
+
+const tooManyRules = "there are more than 1000: put people into groups"
 
 var attachments = []string{"platform", "cross-platform"}
 
