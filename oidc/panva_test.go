@@ -1,7 +1,10 @@
 package oidc_test
 
 import (
+	"context"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -88,6 +91,62 @@ func TestPanvaDocuments(t *testing.T) {
 		})
 	}
 	require.Zero(t, other.Requests(t)["/jwks"])
+
+	// One that never answers is left as soon as the caller has had enough.
+	for _, path := range []string{"/.well-known/openid-configuration", "/jwks", "/token", "/request"} {
+		t.Run("silent at "+path, func(t *testing.T) {
+			p.Set(t, idptest.Knobs{})
+			at, redirect := discovered(t, &p.Provider), idptest.Address(t)+"/callback"
+			p.Set(t, idptest.Knobs{Faults: map[string]idptest.Fault{path: {Hang: true}}})
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			before := p.Requests(t)[path]
+			ended := make(chan error, 1)
+			go func() {
+				if strings.Contains(path, "openid-configuration") {
+					_, err := oidc.Discover(ctx, p.Issuer, oidc.Options{})
+					ended <- err
+					return
+				}
+				r := oidc.SignInRequest{ClientID: p.Native.ID, RedirectURL: redirect}
+				_, err := oidc.SignInBrowser(ctx, at, guest{t, &p.Provider, r.RedirectURL}, r)
+				ended <- err
+			}()
+			require.Eventually(t, func() bool { return p.Requests(t)[path] > before }, time.Minute, 10*time.Millisecond)
+			cancel()
+			require.ErrorIs(t, <-ended, context.Canceled)
+		})
+	}
+}
+
+// confused brings the answer of one provider to a sign-in at another, as an attacker
+// in the browser can: with the right state, to the right port.
+type confused struct {
+	t    *testing.T
+	from *idptest.PanvaProvider
+}
+
+func (c confused) Open(ctx context.Context, address string) error {
+	asked, err := url.Parse(address)
+	require.NoError(c.t, err)
+	q := asked.Query()
+	q.Set("client_id", c.from.Native.ID)
+	v, err := c.from.Visit()
+	require.NoError(c.t, err)
+	back, err := v.SignIn(ctx, c.from.Issuer+"/auth?"+q.Encode(), q.Get("redirect_uri"))
+	require.NoError(c.t, err)
+	require.NotEmpty(c.t, back.Query().Get("code"))
+	status, _, _ := visit(c.t, http.MethodGet, back.String(), back.Host)
+	require.Equal(c.t, http.StatusOK, status)
+	return nil
+}
+
+// Dex does not send its name with its answers, panva does. No code of panva's gets to Dex.
+func TestProvidersAreNotMixedUp(t *testing.T) {
+	panva, dex := idptest.Panva(t, idptest.PanvaOptions{}), idptest.Dex(t, idptest.DexOptions{})
+	r := oidc.SignInRequest{ClientID: dex.Native.ID, RedirectURL: idptest.Address(t) + "/callback"}
+	_, err := oidc.SignInBrowser(t.Context(), discovered(t, dex), confused{t, panva}, r)
+	require.ErrorContains(t, err, "another issuer")
 }
 
 // Whoever uses a refresh token twice loses the session at panva: however many ask at

@@ -41,10 +41,10 @@ func TestProvidersEndWithTheirTest(t *testing.T) {
 func TestProvidersEndWithAKilledProcess(t *testing.T) {
 	if os.Getenv("LAKEKEY_TEST_KILLED") != "" {
 		fmt.Println("ISSUER", idptest.Panva(t, idptest.PanvaOptions{}).Issuer)
-		fmt.Println("ISSUER", idptest.Zitadel(t).Issuer)
+		fmt.Println("ISSUER", idptest.Keycloak(t, idptest.KeycloakOptions{}).Issuer)
 		select {}
 	}
-	idptest.Panva(t, idptest.PanvaOptions{}) // skips where there is none
+	idptest.Keycloak(t, idptest.KeycloakOptions{}) // skips where there is none
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(self, "-test.run", "^"+t.Name()+"$")
