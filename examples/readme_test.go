@@ -85,20 +85,12 @@ func TestREADMEGo(t *testing.T) {
 	require.Equal(t, 1, key.Touches())
 }
 
-// The README's shell commands, as they stand there, on ports that are free.
-func TestREADMEShell(t *testing.T) {
-	interpreter := python(t)
-	session := blocks(t, "sh")
-	require.Len(t, session, 3, "a new block needs a test")
-	require.Equal(t, "go run ./examples/quickstart\n", session[0])
-	require.Equal(t, "go test ./...\n", session[2], "this very run")
-
+// shell runs one of the README's blocks as it stands there, on ports that are free.
+func shell(t *testing.T, block string, replace ...string) string {
+	t.Helper()
 	dir := t.TempDir()
-	script := strings.NewReplacer(
-		"go run ./examples/", bin(t)+"/",
-		"8080", freePort(t), "8090", freePort(t), "kill %1 %2", "kill %1 %2; wait",
-		"python3", interpreter,
-	).Replace(session[1])
+	script := strings.NewReplacer(append(replace, "go run ./examples/", bin(t)+"/",
+		"8080", freePort(t), "8090", freePort(t), "kill %1 %2", "kill %1 %2; wait", "kill %1", "kill %1; wait")...).Replace(block)
 	cmd := exec.Command("bash", "-euo", "pipefail", "-c", "trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n"+script)
 	cmd.Dir, cmd.Env = dir, environment(dir)
 	out, err := os.Create(filepath.Join(dir, "out"))
@@ -108,7 +100,19 @@ func TestREADMEShell(t *testing.T) {
 	said, rerr := os.ReadFile(out.Name())
 	require.NoError(t, rerr)
 	require.NoError(t, err, string(said))
-	require.Contains(t, string(said), "\n"+ada+"\n")
+	return string(said)
+}
+
+func TestREADMEShell(t *testing.T) {
+	interpreter := python(t)
+	session := blocks(t, "sh")
+	require.Len(t, session, 4, "a new block needs a test")
+	require.Equal(t, "go run ./examples/quickstart\n", session[0])
+	require.Contains(t, shell(t, session[1], "python3", interpreter), "\n"+ada+"\n")
+	policy, err := filepath.Abs("idp/policy.yaml")
+	require.NoError(t, err)
+	require.Contains(t, shell(t, session[2], "examples/idp/policy.yaml", policy), "/enroll#")
+	require.Equal(t, "go test ./...\n", session[3], "this very run")
 }
 
 func TestREADMEQuickstart(t *testing.T) {

@@ -1,11 +1,12 @@
 package examples_test
 
 import (
-	"fmt"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -54,9 +55,10 @@ func replicas(t *testing.T, dir, db string, n int) (issuer string, b *balancer, 
 	}})
 	t.Cleanup(front.Close)
 	issuer = strings.Replace(front.URL, "127.0.0.1", "localhost", 1)
-	for i := range n {
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "checkpoints"), 0o700))
+	for range n {
 		address := "127.0.0.1:" + freePort(t)
-		p := start(t, dir, "idp", "-listen", address, "-url", issuer, "-db", db, "-audit", fmt.Sprintf("audit%d.log", i))
+		p := start(t, dir, "idp", "-listen", address, "-url", issuer, "-db", db, "-audit", "db", "-audit-key", "audit.key", "-checkpoints", "checkpoints")
 		b.targets = append(b.targets, &url.URL{Scheme: "http", Host: address})
 		all = append(all, p)
 	}
@@ -103,7 +105,20 @@ func TestReplicas(t *testing.T) {
 	for _, p := range idps[1:] {
 		p.interrupt(t)
 	}
+
+	// They wrote one log, and what was brought elsewhere is of that log.
+	public := verifier.FindStringSubmatch(idps[1].errs.String())
+	require.Len(t, public, 2, idps[1].errs.String())
+	kept, err := filepath.Glob(filepath.Join(w.server, "checkpoints", "*", "*.checkpoint"))
+	require.NoError(t, err)
+	require.NotEmpty(t, kept)
+	said, problems, code := call(t, w.server, "audit", "verify", "-log", db, "-key", public[1], "-checkpoint", kept[len(kept)-1])
+	require.Zero(t, code, problems)
+	require.Contains(t, said, "verified: ")
 }
+
+// verifier finds the key of the audit log in what idp says.
+var verifier = regexp.MustCompile(`-key '([^']+)'`)
 
 func TestDatabasePasswordIsNotShown(t *testing.T) {
 	for _, db := range []string{

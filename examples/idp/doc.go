@@ -6,8 +6,10 @@
 // -policy FILE says which keys are accepted, from whom (policy.yaml here shows
 // how), and -metadata FILE keeps what the FIDO Alliance knows about key models.
 //
-// With -db postgres://USER@HOST/DATABASE any number of them, each with an -audit
-// FILE of its own, are one provider behind one -url: any serves any step.
+// With -db postgres://USER@HOST/DATABASE -audit db -audit-key FILE any number of them,
+// each with a copy of that key, are one provider behind one -url: any serves any
+// step, and all write one log. -checkpoints PLACE keeps its signed checkpoints out
+// of reach of whoever can write the log.
 //
 // The first serves discovery, sign-in, tokens, and the pages on which people
 // look after their keys, until it is interrupted. The second prints a one-time

@@ -14,13 +14,14 @@ import (
 
 	"github.com/lakekey/lakekey/examples/internal/cli"
 	"github.com/lakekey/lakekey/examples/internal/provider"
+	"github.com/lakekey/lakekey/internal/secret"
 )
 
 const usage = `idp is an OpenID provider whose only credential is a FIDO2 key.
 
 usage:
-  idp -db DB -audit FILE [-listen ADDR] [-url URL] [-audience AUD ...]
-      [-policy FILE] [-metadata FILE]
+  idp -db DB -audit LOG [-listen ADDR] [-url URL] [-audience AUD ...]
+      [-policy FILE] [-metadata FILE] [-quarantine] [-checkpoints PLACE ...]
   idp invite -db DB -user EMAIL [-group GROUP ...]
                                     prints a one-time enrolment link
 
@@ -43,10 +44,14 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	listen := fs.String("listen", "127.0.0.1:8080", "address to listen on; port 0 chooses a free one")
 	address := fs.String("url", "", "the issuer, as clients reach it: https://HOST behind a proxy, or http://localhost:PORT on one machine (default: the latter, with the port of -listen)")
 	db := fs.String("db", "", "where keys and sessions are kept: sqlite:FILE, postgres://USER@HOST/DATABASE for several replicas (with the password in PGPASSWORD), or memory: to try things out")
-	log := fs.String("audit", "", "file of the audit log; its signing key is kept in FILE.key")
+	log := fs.String("audit", "", "where the audit log is kept: a file, or \"db\" for the database of -db, where replicas share one log")
+	auditKey := fs.String("audit-key", "", "file of the key that signs the audit log, made if it is not there; replicas need the same (default: the log's file with .key behind it; PostgreSQL has no default)")
+	var checkpoints cli.List
+	fs.Var(&checkpoints, "checkpoints", "where the log's signed checkpoints go as well, out of reach of whoever can write the log: a directory, such as a mounted object store, or a URL to post them to (with the token in LAKEKEY_CHECKPOINT_TOKEN); may be repeated")
 	policy := fs.String("policy", "", "file that says which keys are accepted, from whom; see examples/idp/policy.yaml (default: any key that verifies its user)")
 	metadata := fs.String("metadata", "", "file that keeps what the FIDO Alliance knows about key models, which rules about models need; fetched when it is due")
 	offline := fs.Bool("metadata-offline", false, "fetch nothing: somebody puts the metadata into the file of -metadata")
+	quarantine := fs.Bool("quarantine", false, "hold back keys that newer metadata makes unacceptable until an administrator has looked (default: they are refused and named in the log)")
 	var audiences cli.List
 	fs.Var(&audiences, "audience", "an audience that tokens may be for, such as a Databricks account id; may be repeated (default: any)")
 	if err := cli.Parse(fs, usage, args, stderr); err != nil {
@@ -75,8 +80,9 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		*address = fmt.Sprintf("http://localhost:%d", ln.Addr().(*net.TCPAddr).Port)
 	}
 	p, err := provider.Open(ctx, provider.Config{
-		URL: *address, DB: *db, Audit: *log, Audiences: audiences,
-		Policy: *policy, Metadata: *metadata, MetadataOffline: *offline,
+		URL: *address, DB: *db, Audiences: audiences,
+		Audit: *log, AuditKey: *auditKey, Checkpoints: checkpoints, CheckpointToken: secret.New(os.Getenv("LAKEKEY_CHECKPOINT_TOKEN")),
+		Policy: *policy, Metadata: *metadata, MetadataOffline: *offline, Quarantine: *quarantine,
 		Logger: slog.New(slog.NewTextHandler(stderr, nil)),
 	})
 	if err != nil {
@@ -84,6 +90,9 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	fmt.Fprintf(stdout, "%s\n", *address)
 	fmt.Fprintf(stderr, "idp: serving %s on %s\n", *address, ln.Addr())
+	if *log == "db" {
+		*log = "DB" // not repeated: it may hold a password
+	}
 	fmt.Fprintf(stderr, "idp: an auditor verifies the log with\n  audit verify -log %s -key '%s'\n", *log, p.VerifierKey)
 	if len(audiences) == 0 {
 		fmt.Fprintln(stderr, "idp: tokens may be for any audience; name the ones you want with -audience")

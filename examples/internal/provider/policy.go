@@ -63,9 +63,9 @@ func openMetadata(file string, offline bool, logger *slog.Logger) (*metadata, er
 // keep keeps the metadata current in the background, and looks at everybody's
 // keys again when there is something new. It does not wait for the first: until
 // it has arrived, rules that need it are not fulfilled. Keys that the policy
-// refuses now are named in the log, where an administrator finds them; they sign
-// in nowhere.
-func (m *metadata) keep(ctx context.Context, rp *fido.RelyingParty, logger *slog.Logger) {
+// refuses now are named in the log, where an administrator finds them, and held
+// back if quarantine says so; either way they sign in nowhere.
+func (m *metadata) keep(ctx context.Context, rp *fido.RelyingParty, quarantine bool, logger *slog.Logger) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // it ends with the provider
 	var running sync.WaitGroup
 	m.stop = func() { cancel(); running.Wait() }
@@ -76,15 +76,15 @@ func (m *metadata) keep(ctx context.Context, rp *fido.RelyingParty, logger *slog
 			case <-ctx.Done():
 				return
 			case <-m.updated:
-				reevaluate(ctx, rp, logger)
+				reevaluate(ctx, rp, quarantine, logger)
 			}
 		}
 	})
 }
 
 // reevaluate looks at all keys and says in the log what has become of them.
-func reevaluate(ctx context.Context, rp *fido.RelyingParty, logger *slog.Logger) {
-	o := fido.ReevaluateOptions{By: "idp", Limit: 10_000}
+func reevaluate(ctx context.Context, rp *fido.RelyingParty, quarantine bool, logger *slog.Logger) {
+	o := fido.ReevaluateOptions{By: "idp", Limit: 10_000, Quarantine: quarantine}
 	for {
 		r, err := rp.Reevaluate(ctx, o)
 		for _, f := range r.Findings {

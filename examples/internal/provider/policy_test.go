@@ -32,7 +32,7 @@ func TestReevaluateSaysWhichKeysAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	var said bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&said, nil))
-	provider.Reevaluate(t.Context(), rp, logger)
+	provider.Reevaluate(t.Context(), rp, false, logger)
 	require.Contains(t, said.String(), "a registered key is refused now")
 	require.Contains(t, said.String(), "blue key")
 	require.Contains(t, said.String(), "hardware only")
@@ -40,11 +40,16 @@ func TestReevaluateSaysWhichKeysAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, fido.StateActive, c.State, "it is for an administrator to take it out of use")
 
+	provider.Reevaluate(t.Context(), rp, true, logger)
+	c, err = store.Credential(t.Context(), []byte("id"))
+	require.NoError(t, err)
+	require.Equal(t, fido.StateQuarantined, c.State, "or for the provider, if it is told to")
+
 	cfg.Metadata = none{}
 	rp, err = fido.New(cfg, store)
 	require.NoError(t, err)
 	said.Reset()
-	provider.Reevaluate(t.Context(), rp, logger)
+	provider.Reevaluate(t.Context(), rp, false, logger)
 	require.Contains(t, said.String(), "out of reach")
 	require.NotContains(t, said.String(), "refused")
 }

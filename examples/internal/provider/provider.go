@@ -11,6 +11,7 @@ import (
 
 	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/internal/secret"
 	"github.com/lakekey/lakekey/oidc/issuer"
 )
 
@@ -19,9 +20,19 @@ const ClientID = "lakekey"
 
 // Config says what to open.
 type Config struct {
-	URL   string // the issuer; its host is the RP ID
-	DB    string // memory:, sqlite:FILE or postgres://…
-	Audit string // the file of the audit log; empty: in memory
+	URL string // the issuer; its host is the RP ID
+	DB  string // memory:, sqlite:FILE or postgres://…
+
+	// Audit is where the audit log is kept: a file, sqlite:FILE or postgres://…;
+	// "db" is the database of DB; empty: in memory. Replicas share a log that is in
+	// a database.
+	Audit    string
+	AuditKey string // the file of the key that signs it; empty: FILE.key
+	// Checkpoints are where the log's signed checkpoints go as well: directories, or
+	// URLs that they are posted to, with CheckpointToken.
+	Checkpoints     []string
+	CheckpointToken secret.Value
+
 	// Audiences that tokens may be for. Empty: any, and each relying party
 	// must then look at azp too.
 	Audiences []string
@@ -29,6 +40,7 @@ type Config struct {
 	Policy          string // the file of the key policy; empty: any key that verifies its user
 	Metadata        string // the file that keeps the FIDO metadata; empty: nothing is known about key models
 	MetadataOffline bool   // nothing is fetched: somebody puts metadata into that file
+	Quarantine      bool   // keys that newer metadata makes unacceptable are held back until an administrator has looked
 
 	Logger *slog.Logger // nil: nothing is logged
 }
@@ -67,7 +79,7 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 	if p.db, err = openDatabase(ctx, cfg.DB); err != nil {
 		return nil, err
 	}
-	if p.log, p.VerifierKey, err = openAudit(cfg.Audit, u.Hostname()); err != nil {
+	if p.log, p.VerifierKey, err = openAudit(ctx, cfg, u.Hostname()); err != nil {
 		return nil, err
 	}
 	keys := relyingParty(u, p.log)
@@ -84,7 +96,7 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 		return nil, err
 	}
 	if p.metadata != nil {
-		p.metadata.keep(ctx, p.rp, logger)
+		p.metadata.keep(ctx, p.rp, cfg.Quarantine, logger)
 	}
 	pages, err := openPages(u, p.rp, p.log, p.VerifierKey, cfg.Logger)
 	if err != nil {
