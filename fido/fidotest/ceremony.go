@@ -59,7 +59,7 @@ func ceremonyRace(t *testing.T, s fido.Store) {
 func storm(t *testing.T, s fido.Store) {
 	many := 1000
 	if testing.Short() {
-		many = 100
+		many = 25
 	}
 	id := func(n int) (id fido.Hash) {
 		copy(id[:], fmt.Sprintf("ceremony %d", n))
@@ -98,7 +98,10 @@ func expiry(t *testing.T, s fido.Store) {
 		copy(id[:], fmt.Sprintf("ceremony %d", n))
 		return s.PutCeremony(t.Context(), fido.CeremonyRecord{ID: id, Purpose: fido.PurposeSignIn, Challenge: []byte{1}, Expires: expires}, at)
 	}
-	const many = 1100 // enough for a store that cleans up now and then
+	many := 1100 // enough for a store that cleans up now and then
+	if testing.Short() {
+		many = 150
+	}
 	flood(t, many, func(i int) error { return put(i, now, now.Add(time.Duration(1+i%2)*time.Minute)) })
 	later := now.Add(90 * time.Second)
 	flood(t, many, func(i int) error { return put(many+i, later, later.Add(time.Minute)) })
