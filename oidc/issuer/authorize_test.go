@@ -62,33 +62,32 @@ func TestAuthorizationErrors(t *testing.T) {
 		pairs []string
 		code  string
 	}{
-		"no response type":        {[]string{"response_type", ""}, "unsupported_response_type"},
-		"implicit":                {[]string{"response_type", "id_token"}, "unsupported_response_type"},
-		"hybrid":                  {[]string{"response_type", "code id_token"}, "unsupported_response_type"},
-		"no openid":               {[]string{"scope", "profile"}, "invalid_scope"},
-		"no PKCE":                 {[]string{"code_challenge", ""}, "invalid_request"},
-		"PKCE plain":              {[]string{"code_challenge_method", "plain"}, "invalid_request"},
-		"PKCE without a method":   {[]string{"code_challenge_method", ""}, "invalid_request"},
-		"PKCE challenge no hash":  {[]string{"code_challenge", "abc"}, "invalid_request"},
-		"prompt none":             {[]string{"prompt", "none"}, "login_required"},
-		"prompt none and login":   {[]string{"prompt", "none login"}, "invalid_request"},
-		"prompt create":           {[]string{"prompt", "create"}, "invalid_request"},
-		"max_age":                 {[]string{"max_age", "-1"}, "invalid_request"},
-		"unprovable acr":          {[]string{"acr_values", "urn:gold"}, "unmet_authentication_requirements"},
-		"essential unprovable":    {[]string{"claims", `{"id_token":{"acr":{"essential":true,"values":["urn:gold"]}}}`}, "unmet_authentication_requirements"},
-		"claims no object":        {[]string{"claims", `[]`}, "invalid_request"},
-		"claims twice":            {[]string{"claims", `{"id_token":null,"id_token":null}`}, "invalid_request"},
-		"claims twice inside":     {[]string{"claims", `{"id_token":{"acr":{"value":"phrh"},"ACR":{"value":"phr"}}}`}, "invalid_request"},
-		"claims of two people":    {[]string{"claims", `{"id_token":{"sub":{"value":"a"}},"userinfo":{"sub":{"value":"b"}}}`}, "invalid_request"},
-		"request object":          {[]string{"request", "eyJ"}, "request_not_supported"},
-		"registration":            {[]string{"registration", "{}"}, "registration_not_supported"},
-		"resource":                {[]string{"resource", "https://api.example.com"}, "invalid_target"},
-		"audience":                {[]string{"audience", audience}, "invalid_target"},
-		"response mode":           {[]string{"response_mode", "fragment"}, "invalid_request"},
-		"dpop_jkt":                {[]string{"dpop_jkt", "x"}, "invalid_request"},
-		"nonce":                   {[]string{"nonce", strings.Repeat("x", 600)}, "invalid_request"},
-		"hint":                    {[]string{"login_hint", strings.Repeat("x", 600)}, "invalid_request"},
-		"no key and none allowed": {[]string{"client_id", "native", "redirect_uri", "http://127.0.0.1:5/callback"}, "invalid_request"},
+		"no response type":       {[]string{"response_type", ""}, "unsupported_response_type"},
+		"implicit":               {[]string{"response_type", "id_token"}, "unsupported_response_type"},
+		"hybrid":                 {[]string{"response_type", "code id_token"}, "unsupported_response_type"},
+		"no openid":              {[]string{"scope", "profile"}, "invalid_scope"},
+		"no PKCE":                {[]string{"code_challenge", ""}, "invalid_request"},
+		"PKCE plain":             {[]string{"code_challenge_method", "plain"}, "invalid_request"},
+		"PKCE without a method":  {[]string{"code_challenge_method", ""}, "invalid_request"},
+		"PKCE challenge no hash": {[]string{"code_challenge", "abc"}, "invalid_request"},
+		"prompt none":            {[]string{"prompt", "none"}, "login_required"},
+		"prompt none and login":  {[]string{"prompt", "none login"}, "invalid_request"},
+		"prompt create":          {[]string{"prompt", "create"}, "invalid_request"},
+		"max_age":                {[]string{"max_age", "-1"}, "invalid_request"},
+		"unprovable acr":         {[]string{"acr_values", "urn:gold"}, "unmet_authentication_requirements"},
+		"essential unprovable":   {[]string{"claims", `{"id_token":{"acr":{"essential":true,"values":["urn:gold"]}}}`}, "unmet_authentication_requirements"},
+		"claims no object":       {[]string{"claims", `[]`}, "invalid_request"},
+		"claims twice":           {[]string{"claims", `{"id_token":null,"id_token":null}`}, "invalid_request"},
+		"claims twice inside":    {[]string{"claims", `{"id_token":{"acr":{"value":"phrh"},"ACR":{"value":"phr"}}}`}, "invalid_request"},
+		"claims of two people":   {[]string{"claims", `{"id_token":{"sub":{"value":"a"}},"userinfo":{"sub":{"value":"b"}}}`}, "invalid_request"},
+		"request object":         {[]string{"request", "eyJ"}, "request_not_supported"},
+		"registration":           {[]string{"registration", "{}"}, "registration_not_supported"},
+		"resource":               {[]string{"resource", "https://api.example.com"}, "invalid_target"},
+		"audience":               {[]string{"audience", audience}, "invalid_target"},
+		"response mode":          {[]string{"response_mode", "fragment"}, "invalid_request"},
+		"dpop_jkt":               {[]string{"dpop_jkt", "x"}, "invalid_request"},
+		"nonce":                  {[]string{"nonce", strings.Repeat("x", 600)}, "invalid_request"},
+		"hint":                   {[]string{"login_hint", strings.Repeat("x", 600)}, "invalid_request"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := f.ask(verifier, tc.pairs...)
@@ -197,10 +196,36 @@ func TestCodeInTheWrongHands(t *testing.T) {
 		f.pass(61 * time.Second)
 		f.redeem(t, code).refused(t, 400, "invalid_grant")
 	})
-	t.Run("a proof out of nowhere", func(t *testing.T) {
-		form := set(url.Values{"grant_type": {"authorization_code"}, "code": {f.code(t)}, "code_verifier": {verifier}}, "client_id", "wiki", "redirect_uri", callback)
-		post(t, f, frontURL+"/token", form, newDPoPKey(t).proof(frontURL+"/token", f.now())).refused(t, 400, "invalid_dpop_proof")
-	})
+}
+
+// A key that nobody named before is the one that the code is redeemed with.
+func TestKeyOfTheRedemption(t *testing.T) {
+	f := newFront(t, nil)
+	key, token := newDPoPKey(t), frontURL+"/token"
+	native := []string{"client_id", "native", "redirect_uri", "http://127.0.0.1:5/callback"}
+	redemption := func(pairs ...string) url.Values {
+		code := f.touch(t, f.page(t, f.ask(verifier, pairs...))).Query().Get("code")
+		return set(url.Values{"grant_type": {"authorization_code"}, "code": {code}, "code_verifier": {verifier}, "redirect_uri": {callback}, "client_id": {"wiki"}}, pairs...)
+	}
+	for _, who := range [][]string{native, nil} { // one that must, and one that may
+		a := post(t, f, token, redemption(who...), key.proof(token, f.now()))
+		require.Equal(t, http.StatusOK, a.status, "%v", a.body)
+		require.Equal(t, "DPoP", a.text("token_type"))
+		_, access := decode(t, a.text("access_token"))
+		require.Equal(t, map[string]any{"jkt": key.jkt()}, access["cnf"])
+		refresh := set(url.Values{"grant_type": {"refresh_token"}, "client_id": {"wiki"}, "refresh_token": {a.text("refresh_token")}}, who...)
+		require.Equal(t, http.StatusOK, post(t, f, token, refresh, key.proof(token, f.now())).status)
+		post(t, f, token, refresh, newDPoPKey(t).proof(token, f.now())).refused(t, 400, "invalid_grant")
+		post(t, f, token, refresh).refused(t, 400, "invalid_dpop_proof")
+	}
+	form := redemption(native...)
+	post(t, f, token, form).refused(t, 400, "invalid_dpop_proof")
+	post(t, f, token, form, key.proof(token, f.now())).refused(t, 400, "invalid_grant") // burnt
+	form = redemption(append(native, "dpop_jkt", newDPoPKey(t).jkt())...)
+	post(t, f, token, form, key.proof(token, f.now())).refused(t, 400, "invalid_grant")
+	once := key.proof(token, f.now())
+	require.Equal(t, http.StatusOK, post(t, f, token, redemption(native...), once).status)
+	post(t, f, token, redemption(native...), once).refused(t, 400, "invalid_dpop_proof")
 }
 
 // The page names who is asked for; a name that the client suggests can be changed.

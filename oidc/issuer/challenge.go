@@ -90,6 +90,9 @@ func (i *Issuer) challengeRequest(ctx context.Context, c *call) (*Request, error
 	if req.ACRValues, err = parseACRValues(c.form["acr_values"]); err != nil {
 		return nil, err
 	}
+	if c.form["dpop_jkt"] == "" && len(c.proofs) == 0 {
+		return nil, refuse(http.StatusBadRequest, "invalid_request", "name the key that the tokens shall be bound to: send a DPoP header or dpop_jkt")
+	}
 	req.JKT, req.JKTProven, err = i.requestKey(ctx, c)
 	return req, err
 }

@@ -34,9 +34,9 @@ type Client struct {
 	// PostLogoutRedirectURIs are the places that a browser may go to after
 	// signing out, compared as RedirectURIs are.
 	PostLogoutRedirectURIs []string
-	// InsecureBearer lets it ask for tokens that are not bound to a DPoP key,
-	// which whoever holds them can use, and which it cannot refresh. For
-	// programs that cannot do DPoP (RFC 9449), such as most brokers.
+	// InsecureBearer lets it have tokens that are not bound to a DPoP key, if it
+	// sends no proof: whoever holds them can use them, and it cannot refresh
+	// them. For programs that cannot do DPoP (RFC 9449), such as most brokers.
 	InsecureBearer bool
 }
 

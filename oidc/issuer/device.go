@@ -42,7 +42,7 @@ func (i *Issuer) startDevice(r *http.Request, c *call) (reply, error) {
 	ctx := r.Context()
 	i.sweep(ctx)
 	if !c.client.Device {
-		return reply{}, refuse(http.StatusBadRequest, "unauthorized_client", "this client may not use the device grant; sign in with a key or a browser, or ask the issuer's operator to allow it")
+		return reply{}, noDevice()
 	}
 	req, err := i.deviceRequest(ctx, c)
 	if err != nil {
@@ -68,6 +68,10 @@ func (i *Issuer) startDevice(r *http.Request, c *call) (reply, error) {
 		ExpiresIn: int64(deviceLifetime / time.Second),
 		Interval:  int64(pollEvery / time.Second),
 	}), nil
+}
+
+func noDevice() *refusal {
+	return refuse(http.StatusBadRequest, "unauthorized_client", "this client may not use the device grant; sign in with a key or a browser, or ask the issuer's operator to allow it")
 }
 
 func (i *Issuer) deviceRequest(ctx context.Context, c *call) (*Request, error) {
@@ -163,6 +167,9 @@ func agent(r *http.Request) string {
 // has approved, the device's code is the code of a session, and is taken as any
 // is: one poll gets tokens, and a second one ends the session.
 func (i *Issuer) redeemDevice(ctx context.Context, c *call) (reply, error) {
+	if !c.client.Device { // any more
+		return reply{}, noDevice()
+	}
 	code, err := c.form.require("device_code")
 	if err != nil {
 		return reply{}, err

@@ -97,15 +97,17 @@ func TestDevice(t *testing.T) {
 func TestDeviceWithKey(t *testing.T) {
 	f := newFront(t, nil)
 	key := newDPoPKey(t)
-	d := f.device(t, "job", "dpop_jkt", key.jkt(), "audience", audience)
-	f.touch(t, d.approval(t))
-	form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {"job"}, "device_code": {d.text("device_code")}}
-	a := post(t, f, frontURL+"/token", form, key.proof(frontURL+"/token", f.now()))
-	require.Equal(t, http.StatusOK, a.status, "%v", a.body)
-	require.Equal(t, "DPoP", a.text("token_type"))
-	_, claims := decode(t, a.text("id_token"))
-	require.Equal(t, audience, claims["aud"])
-	require.NotEmpty(t, a.text("refresh_token"))
+	for _, named := range []string{key.jkt(), ""} { // before, or only when it fetches its tokens
+		d := f.device(t, "job", "dpop_jkt", named, "audience", audience)
+		f.touch(t, d.approval(t))
+		form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {"job"}, "device_code": {d.text("device_code")}}
+		a := post(t, f, frontURL+"/token", form, key.proof(frontURL+"/token", f.now()))
+		require.Equal(t, http.StatusOK, a.status, "%v", a.body)
+		require.Equal(t, "DPoP", a.text("token_type"))
+		_, claims := decode(t, a.text("id_token"))
+		require.Equal(t, audience, claims["aud"])
+		require.NotEmpty(t, a.text("refresh_token"))
+	}
 }
 
 // A link or a picture of one brings a person to the page, but the number is on the
@@ -186,7 +188,8 @@ func TestDeviceNamesItself(t *testing.T) {
 
 // A device code is for its client and its grant; a code of another grant is not one.
 func TestDeviceCodeInTheWrongHands(t *testing.T) {
-	f := newFront(t, nil, issuer.Client{ID: "other", Device: true, InsecureBearer: true})
+	f := newFront(t, nil, issuer.Client{ID: "other", Device: true, InsecureBearer: true},
+		issuer.Client{ID: "both", Device: true, InsecureBearer: true, RedirectURIs: []string{callback}})
 	d := f.device(t, "tv")
 	d.poll(t, "client_id", "other").refused(t, 400, "invalid_grant")
 	d.poll(t, "device_code", "x").refused(t, 400, "invalid_grant")
@@ -200,11 +203,14 @@ func TestDeviceCodeInTheWrongHands(t *testing.T) {
 
 	// Without PKCE, a code from the browser would be anybody's who has it.
 	d = f.device(t, "tv")
-	d.poll(t, "client_id", "wiki", "device_code", f.code(t), "redirect_uri", callback).refused(t, 400, "invalid_grant")
+	d.poll(t, "client_id", "both", "device_code", f.code(t, "client_id", "both"), "redirect_uri", callback).refused(t, 400, "invalid_grant")
 
 	a := post(t, f, frontURL+"/device_authorization", url.Values{"client_id": {"wiki"}, "scope": {"openid"}})
 	a.refused(t, 400, "unauthorized_client")
-	post(t, f, frontURL+"/device_authorization", url.Values{"client_id": {"job"}, "scope": {"openid"}}).refused(t, 400, "invalid_request") // no key
+
+	d = f.device(t, "job")
+	f.touch(t, d.approval(t))
+	d.poll(t).refused(t, 400, "invalid_dpop_proof") // no key
 }
 
 // Two people, or one with two windows: one approval counts.

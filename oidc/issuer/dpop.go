@@ -36,6 +36,10 @@ func badProof(why string) *refusal {
 	return refuse(http.StatusBadRequest, "invalid_dpop_proof", why)
 }
 
+func missingProof() *refusal {
+	return badProof("the DPoP header is missing; this issuer binds everything to a key of the client (RFC 9449)")
+}
+
 // verifyProof checks the DPoP header of a request to target, in the order of the
 // list of RFC 9449 §4.3, but for the replay: [Issuer.spend] does that.
 // https://www.rfc-editor.org/rfc/rfc9449#section-4.3
@@ -43,7 +47,7 @@ func verifyProof(headers []string, method, target string, now time.Time) (*proof
 	// 1. "There is not more than one DPoP HTTP request header field."
 	switch {
 	case len(headers) == 0:
-		return nil, badProof("the DPoP header is missing; this issuer binds everything to a key of the client (RFC 9449)")
+		return nil, missingProof()
 	case len(headers) > 1:
 		return nil, badProof("there is more than one DPoP header")
 	case len(headers[0]) > maxProof:

@@ -93,19 +93,23 @@ func (m *MemoryStore) AddSession(_ context.Context, s Session) error {
 }
 
 // TakeCode implements [Store].
-func (m *MemoryStore) TakeCode(_ context.Context, code, refresh Hash) (*Session, error) {
+func (m *MemoryStore) TakeCode(_ context.Context, code, refresh Hash, jkt string) (*Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	kept := m.byCode[code]
 	if kept == nil {
 		return nil, ErrNotFound
 	}
-	s := cloneSession(kept.Session)
 	if kept.taken {
+		s := cloneSession(kept.Session)
 		return &s, ErrTaken
 	}
 	kept.taken, kept.refresh = true, refresh
+	if kept.JKT == "" {
+		kept.JKT = jkt
+	}
 	m.byRefresh[refresh] = kept
+	s := cloneSession(kept.Session)
 	return &s, nil
 }
 

@@ -73,7 +73,6 @@ func TestPushRefusals(t *testing.T) {
 		"prompt none":    {[]string{"prompt", "none"}, 400, "login_required"},
 		"PKCE plain":     {[]string{"code_challenge_method", "plain"}, 400, "invalid_request"},
 		"unknown client": {[]string{"client_id", "nobody"}, 400, "invalid_client"},
-		"no key":         {[]string{"client_id", "native", "redirect_uri", "http://127.0.0.1/callback"}, 400, "invalid_request"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			post(t, f, pushAt, f.ask(verifier, tc.pairs...)).refused(t, tc.status, tc.code)

@@ -85,9 +85,6 @@ func cutLoopback(uri string) (host, rest string, ok bool) {
 			}
 			rest = after
 		}
-		if rest != "" && rest[0] != '/' && rest[0] != '?' {
-			return "", "", false
-		}
 		return host, rest, true
 	}
 	return "", "", false

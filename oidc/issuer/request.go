@@ -67,7 +67,7 @@ func codeChallenge(f form) (string, error) {
 	return challenge, nil
 }
 
-// requestKey finds the DPoP key that the code will be bound to: proven by a
+// requestKey finds the DPoP key that the code will be bound to, if any is named: proven by a
 // DPoP header (FiPA §9.5.1), named by dpop_jkt (RFC 9449 §10), or both, which
 // must then agree (RFC 9449 §10.1).
 func (i *Issuer) requestKey(ctx context.Context, c *call) (jkt string, proven bool, err error) {
@@ -76,13 +76,7 @@ func (i *Issuer) requestKey(ctx context.Context, c *call) (jkt string, proven bo
 		return "", false, refuse(http.StatusBadRequest, "invalid_request", "dpop_jkt is not an RFC 7638 SHA-256 thumbprint")
 	}
 	if len(c.proofs) == 0 {
-		if jkt == "" && c.client.InsecureBearer {
-			return "", false, nil
-		}
-		if jkt == "" {
-			return "", false, refuse(http.StatusBadRequest, "invalid_request", "name the key that the tokens shall be bound to: send a DPoP header or dpop_jkt")
-		}
-		return jkt, false, nil
+		return jkt, false, nil // empty: the one that the code is redeemed with
 	}
 	p, err := verifyProof(c.proofs, http.MethodPost, c.url, i.now())
 	if err != nil {

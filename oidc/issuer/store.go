@@ -45,11 +45,12 @@ type Store interface {
 
 	// AddSession stores a new session whose code nobody has used yet.
 	AddSession(ctx context.Context, s Session) error
-	// TakeCode marks the code as used and gives the session its refresh
-	// token, in one step. [ErrNotFound] if no session has that code; if the
-	// code was used before, the session it belongs to together with
-	// [ErrTaken], because the issuer then ends that session.
-	TakeCode(ctx context.Context, code, refresh Hash) (*Session, error)
+	// TakeCode marks the code as used, gives the session its refresh token and,
+	// if it has none yet, jkt as its JKT, in one step; it returns the session as
+	// it is then. [ErrNotFound] if no session has that code; if the code was used
+	// before, the session it belongs to together with [ErrTaken], because the
+	// issuer then ends that session.
+	TakeCode(ctx context.Context, code, refresh Hash, jkt string) (*Session, error)
 	// SessionByRefresh finds the session a refresh token belongs to, ended or
 	// not; [ErrNotFound] if there is none.
 	SessionByRefresh(ctx context.Context, refresh Hash) (*Session, error)

@@ -56,7 +56,18 @@ func (i *Issuer) redeemCode(ctx context.Context, c *call) (reply, error) {
 // there is no such code.
 func (i *Issuer) takeCode(ctx context.Context, c *call, code Hash, device bool) (reply, error) {
 	refresh := newSecret()
-	s, err := i.store.TakeCode(ctx, code, HashOf(refresh))
+	// What is wrong with a proof is said once the code is taken.
+	var (
+		p   *proof
+		jkt string
+		bad error
+	)
+	if len(c.proofs) > 0 {
+		if p, bad = verifyProof(c.proofs, http.MethodPost, c.url, i.now()); bad == nil {
+			jkt = p.jkt
+		}
+	}
+	s, err := i.store.TakeCode(ctx, code, HashOf(refresh), jkt)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return reply{}, err
@@ -70,7 +81,18 @@ func (i *Issuer) takeCode(ctx context.Context, c *call, code Hash, device bool) 
 		return reply{}, fmt.Errorf("taking a code: %w", err)
 	}
 	i.point("code taken")
-	audience, err := i.checkCode(ctx, c, s, device)
+	audience, err := i.checkCode(c, s, device)
+	if err == nil && bad != nil {
+		err = bad
+	}
+	if err == nil {
+		err = i.holds(ctx, c, s, p)
+	}
+	// Nor does it help to have been fast: a key may have been revoked since the
+	// sign-in.
+	if err == nil {
+		err = i.checkCredential(ctx, s)
+	}
 	if err != nil {
 		return reply{}, i.abandon(ctx, s, "its code was redeemed wrongly", err)
 	}
@@ -87,7 +109,7 @@ func (i *Issuer) takeCode(ctx context.Context, c *call, code Hash, device bool) 
 }
 
 // checkCode decides whether whoever has the code is who asked for it.
-func (i *Issuer) checkCode(ctx context.Context, c *call, s *Session, device bool) (audience string, err error) {
+func (i *Issuer) checkCode(c *call, s *Session, device bool) (audience string, err error) {
 	now := i.now()
 	switch {
 	case s.ClientID != c.client.ID:
@@ -104,9 +126,6 @@ func (i *Issuer) checkCode(ctx context.Context, c *call, s *Session, device bool
 	case !device && !verifierMatches(c.form["code_verifier"], s.CodeChallenge):
 		return "", refuse(http.StatusBadRequest, "invalid_grant", "the code_verifier does not match the code_challenge of the request")
 	}
-	if err := i.prove(ctx, c, s); err != nil {
-		return "", err
-	}
 	audience = s.Audience
 	if asked := c.form["audience"]; asked != "" {
 		audience = asked
@@ -114,11 +133,6 @@ func (i *Issuer) checkCode(ctx context.Context, c *call, s *Session, device bool
 	// The client may have lost the audience since.
 	if _, allowed := i.audience(c.client, audience); !allowed {
 		return "", badAudience(c.client)
-	}
-	// Nor does it help to have been fast: a key may have been revoked since the
-	// sign-in.
-	if err := i.checkCredential(ctx, s); err != nil {
-		return "", err
 	}
 	return audience, nil
 }
@@ -136,29 +150,25 @@ func verifierMatches(verifier, challenge string) bool {
 // prove checks that the request is by the holder of the session's DPoP key, and
 // new.
 func (i *Issuer) prove(ctx context.Context, c *call, s *Session) error {
-	if s.JKT == "" {
-		return unbound(c)
-	}
 	p, err := verifyProof(c.proofs, http.MethodPost, c.url, i.now())
 	if err != nil {
 		return err
 	}
-	if p.jkt != s.JKT {
+	return i.holds(ctx, c, s, p)
+}
+
+// holds is prove for a proof that has been verified; nil: none was sent. A
+// session without a key is one of bearer tokens.
+func (i *Issuer) holds(ctx context.Context, c *call, s *Session, p *proof) error {
+	switch {
+	case p == nil && s.JKT == "" && c.client.InsecureBearer:
+		return nil
+	case p == nil:
+		return missingProof()
+	case p.jkt != s.JKT:
 		return refuse(http.StatusBadRequest, "invalid_grant", "the DPoP proof is by another key than the one this session is bound to")
 	}
 	return i.spend(ctx, p)
-}
-
-// unbound is prove for a session whose tokens are not bound to a key.
-func unbound(c *call) error {
-	switch {
-	case !c.client.InsecureBearer: // any more
-		return refuse(http.StatusBadRequest, "invalid_grant", "this client may not have bearer tokens; start again, and name a DPoP key with dpop_jkt")
-	case len(c.proofs) > 0:
-		// Ignoring it would leave the client in the belief that its tokens are bound.
-		return badProof("this session was begun without a DPoP key; name it with dpop_jkt when you ask for authorization (RFC 9449 10)")
-	}
-	return nil
 }
 
 // refresh issues another pair of tokens from a session. The refresh token stays

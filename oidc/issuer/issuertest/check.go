@@ -76,13 +76,13 @@ func testCode(t *testing.T, s issuer.Store) {
 	is(t, issuer.ErrTaken, s.AddSession(t.Context(), want))
 	_, err := s.SessionByRefresh(t.Context(), issuer.Hash{})
 	is(t, issuer.ErrNotFound, err)
-	_, err = s.TakeCode(t.Context(), hash("code", 1), hash("refresh", 0))
+	_, err = s.TakeCode(t.Context(), hash("code", 1), hash("refresh", 0), "")
 	is(t, issuer.ErrNotFound, err)
 
-	got, err := s.TakeCode(t.Context(), want.Code, hash("refresh", 0))
+	got, err := s.TakeCode(t.Context(), want.Code, hash("refresh", 0), "")
 	must(t, err)
 	same(t, want, *got)
-	got, err = s.TakeCode(t.Context(), want.Code, hash("refresh", 1))
+	got, err = s.TakeCode(t.Context(), want.Code, hash("refresh", 1), "")
 	is(t, issuer.ErrTaken, err)
 	if got == nil {
 		t.Fatal("a code that was used comes with its session, so that the session can be ended")
@@ -96,13 +96,36 @@ func testCode(t *testing.T, s issuer.Store) {
 	is(t, issuer.ErrNotFound, err)
 }
 
+// testBinding: a session without a key gets the one that its code comes with, and
+// keeps it; one that has a key keeps that.
+func testBinding(t *testing.T, s issuer.Store) {
+	for n, jkt := range []string{"", "own"} {
+		want := Session(fmt.Sprint("id", n), hash("code", n))
+		want.JKT = jkt
+		must(t, s.AddSession(t.Context(), want))
+		want.JKT = [...]string{"late", "own"}[n]
+		got, err := s.TakeCode(t.Context(), want.Code, hash("refresh", n), "late")
+		must(t, err)
+		same(t, want, *got)
+		got, err = s.TakeCode(t.Context(), want.Code, hash("refresh", 2+n), "later")
+		is(t, issuer.ErrTaken, err)
+		same(t, want, *got)
+		got, err = s.SessionByRefresh(t.Context(), hash("refresh", n))
+		must(t, err)
+		same(t, want, *got)
+		got, err = s.SessionByID(t.Context(), want.ID)
+		must(t, err)
+		same(t, want, *got)
+	}
+}
+
 func testCodeRace(t *testing.T, s issuer.Store, rounds int) {
 	for n := range rounds {
 		code := hash("code", n)
 		must(t, s.AddSession(t.Context(), Session(fmt.Sprint("id", n), code)))
 		refresh := func(k int) issuer.Hash { return hash("refresh", n*takers+k) }
 		one(t, n, Race(t, takers, func(k int) error {
-			_, err := s.TakeCode(t.Context(), code, refresh(k))
+			_, err := s.TakeCode(t.Context(), code, refresh(k), "")
 			return err
 		}))
 		one(t, n, Race(t, takers, func(k int) error {
@@ -121,7 +144,7 @@ func testEnd(t *testing.T, s issuer.Store) {
 	got, err := s.SessionByID(t.Context(), "id")
 	must(t, err)
 	same(t, Session("id", hash("code", 0)), *got)
-	_, err = s.TakeCode(t.Context(), hash("code", 0), hash("refresh", 0))
+	_, err = s.TakeCode(t.Context(), hash("code", 0), hash("refresh", 0), "")
 	must(t, err)
 	for n, want := range []bool{true, false} {
 		ended, err := s.EndSession(t.Context(), "id", fmt.Sprint("reason ", n), epoch.Add(time.Duration(n)*time.Second))
@@ -175,7 +198,7 @@ func testSweep(t *testing.T, s issuer.Store) {
 		se := Session(fmt.Sprint("id", n), hash("code", n))
 		se.Expires = at
 		must(t, s.AddSession(t.Context(), se))
-		_, err := s.TakeCode(t.Context(), se.Code, hash("refresh", n))
+		_, err := s.TakeCode(t.Context(), se.Code, hash("refresh", n), "")
 		must(t, err)
 		must(t, s.AddProof(t.Context(), hash("proof", n), at))
 	}
@@ -187,7 +210,7 @@ func testSweep(t *testing.T, s issuer.Store) {
 	must(t, err)
 	_, err = s.SessionByRefresh(t.Context(), hash("refresh", 0))
 	is(t, issuer.ErrNotFound, err)
-	_, err = s.TakeCode(t.Context(), hash("code", 0), hash("refresh", 2))
+	_, err = s.TakeCode(t.Context(), hash("code", 0), hash("refresh", 2), "")
 	is(t, issuer.ErrNotFound, err)
 	_, err = s.SessionByRefresh(t.Context(), hash("refresh", 1))
 	must(t, err)

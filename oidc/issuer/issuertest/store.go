@@ -32,6 +32,7 @@ func TestStore(t *testing.T, o Options, open func(t *testing.T) issuer.Store) {
 	t.Run("Request", func(t *testing.T) { testRequest(t, open(t)) })
 	t.Run("RequestRace", func(t *testing.T) { testRequestRace(t, open(t), o.Rounds) })
 	t.Run("Code", func(t *testing.T) { testCode(t, open(t)) })
+	t.Run("Binding", func(t *testing.T) { testBinding(t, open(t)) })
 	t.Run("CodeRace", func(t *testing.T) { testCodeRace(t, open(t), o.Rounds) })
 	t.Run("End", func(t *testing.T) { testEnd(t, open(t)) })
 	t.Run("EndRace", func(t *testing.T) { testEndRace(t, open(t), o.Rounds) })

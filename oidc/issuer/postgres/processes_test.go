@@ -125,7 +125,7 @@ func take(t *testing.T, store *postgres.Store) {
 		for goroutine := range 16 {
 			wg.Go(func() {
 				refresh := issuer.HashOf(secret.New(fmt.Sprint(os.Getpid(), " ", n, " ", goroutine)))
-				switch _, err := store.TakeCode(t.Context(), code(n), refresh); {
+				switch _, err := store.TakeCode(t.Context(), code(n), refresh, ""); {
 				case err == nil:
 					won.Add(1)
 				case !errors.Is(err, issuer.ErrTaken):

@@ -24,12 +24,12 @@ func (s *Store) AddSession(ctx context.Context, se issuer.Session) error {
 // TakeCode implements [issuer.Store]. One statement decides who gets it; refresh is
 // NULL until then. Of those that wait for it to be decided, each looks again and
 // finds that it is not.
-func (s *Store) TakeCode(ctx context.Context, code, refresh issuer.Hash) (*issuer.Session, error) {
-	se, err := s.session(ctx, `UPDATE issuer_sessions SET refresh = $1 WHERE code = $2 AND refresh IS NULL RETURNING body, ended, reason`, refresh[:], code[:])
+func (s *Store) TakeCode(ctx context.Context, code, refresh issuer.Hash, jkt string) (*issuer.Session, error) {
+	se, err := s.session(ctx, `UPDATE issuer_sessions SET refresh = $1, jkt = $2 WHERE code = $3 AND refresh IS NULL RETURNING body, ended, reason, jkt`, refresh[:], jkt, code[:])
 	if !errors.Is(err, issuer.ErrNotFound) {
 		return se, err
 	}
-	if se, err = s.session(ctx, `SELECT body, ended, reason FROM issuer_sessions WHERE code = $1`, code[:]); err != nil {
+	if se, err = s.session(ctx, `SELECT body, ended, reason, jkt FROM issuer_sessions WHERE code = $1`, code[:]); err != nil {
 		return nil, err
 	}
 	return se, issuer.ErrTaken
@@ -37,19 +37,19 @@ func (s *Store) TakeCode(ctx context.Context, code, refresh issuer.Hash) (*issue
 
 // SessionByRefresh implements [issuer.Store].
 func (s *Store) SessionByRefresh(ctx context.Context, refresh issuer.Hash) (*issuer.Session, error) {
-	return s.session(ctx, `SELECT body, ended, reason FROM issuer_sessions WHERE refresh = $1`, refresh[:])
+	return s.session(ctx, `SELECT body, ended, reason, jkt FROM issuer_sessions WHERE refresh = $1`, refresh[:])
 }
 
 // SessionByID implements [issuer.Store].
 func (s *Store) SessionByID(ctx context.Context, id string) (*issuer.Session, error) {
-	return s.session(ctx, `SELECT body, ended, reason FROM issuer_sessions WHERE id = $1`, id)
+	return s.session(ctx, `SELECT body, ended, reason, jkt FROM issuer_sessions WHERE id = $1`, id)
 }
 
 func (s *Store) session(ctx context.Context, statement string, args ...any) (*issuer.Session, error) {
 	var body []byte
 	var ended sql.NullInt64
-	var reason string
-	if err := s.db.QueryRowContext(ctx, statement, args...).Scan(&body, &ended, &reason); err != nil {
+	var reason, jkt string
+	if err := s.db.QueryRowContext(ctx, statement, args...).Scan(&body, &ended, &reason, &jkt); err != nil {
 		return nil, s.failed(ctx, "reading a session", err)
 	}
 	var se issuer.Session
@@ -57,6 +57,9 @@ func (s *Store) session(ctx context.Context, statement string, args ...any) (*is
 		return nil, fmt.Errorf("postgres: decoding a session: %v", err)
 	}
 	se.EndReason = reason
+	if se.JKT == "" {
+		se.JKT = jkt
+	}
 	if ended.Valid {
 		se.Ended = time.Unix(0, ended.Int64)
 	}

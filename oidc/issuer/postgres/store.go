@@ -51,6 +51,8 @@ CREATE TABLE issuer_proofs (
 	expires bigint NOT NULL
 );
 CREATE INDEX issuer_proofs_expires ON issuer_proofs (expires);
+`, `
+ALTER TABLE issuer_sessions ADD COLUMN jkt text NOT NULL DEFAULT ''; -- of the key that the code was redeemed with
 `}}
 
 // Store is an [issuer.Store] on PostgreSQL.

@@ -51,6 +51,8 @@ CREATE TABLE issuer_proofs (
 	expires INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX issuer_proofs_expires ON issuer_proofs (expires);
+`, `
+ALTER TABLE issuer_sessions ADD COLUMN jkt TEXT NOT NULL DEFAULT ''; -- of the key that the code was redeemed with
 `}}
 
 // Store is an [issuer.Store] on SQLite.
@@ -168,15 +170,15 @@ func (s *Store) AddSession(ctx context.Context, se issuer.Session) error {
 // TakeCode implements [issuer.Store]. There are no tokens without another write
 // after this one, which waits for the disk: the DPoP proof that came with the
 // code is remembered, or the session is ended. So this one need not.
-func (s *Store) TakeCode(ctx context.Context, code, refresh issuer.Hash) (*issuer.Session, error) {
+func (s *Store) TakeCode(ctx context.Context, code, refresh issuer.Hash, jkt string) (*issuer.Session, error) {
 	var se *issuer.Session
 	taken := false
 	err := s.db.WriteBehind(ctx, func(tx *sqlitedb.Tx) (err error) {
 		// One statement decides who gets it; refresh is NULL until then.
-		se, err = scanSession(tx.QueryRowContext(ctx, `UPDATE issuer_sessions SET refresh = ? WHERE code = ? AND refresh IS NULL RETURNING body, ended, reason`, refresh[:], code[:]))
+		se, err = scanSession(tx.QueryRowContext(ctx, `UPDATE issuer_sessions SET refresh = ?, jkt = ? WHERE code = ? AND refresh IS NULL RETURNING body, ended, reason, jkt`, refresh[:], jkt, code[:]))
 		if errors.Is(err, issuer.ErrNotFound) {
 			taken = true
-			se, err = scanSession(tx.QueryRowContext(ctx, `SELECT body, ended, reason FROM issuer_sessions WHERE code = ?`, code[:]))
+			se, err = scanSession(tx.QueryRowContext(ctx, `SELECT body, ended, reason, jkt FROM issuer_sessions WHERE code = ?`, code[:]))
 		}
 		return err
 	})
@@ -191,19 +193,19 @@ func (s *Store) TakeCode(ctx context.Context, code, refresh issuer.Hash) (*issue
 
 // SessionByRefresh implements [issuer.Store].
 func (s *Store) SessionByRefresh(ctx context.Context, refresh issuer.Hash) (*issuer.Session, error) {
-	return scanSession(s.db.QueryRowContext(ctx, `SELECT body, ended, reason FROM issuer_sessions WHERE refresh = ?`, refresh[:]))
+	return scanSession(s.db.QueryRowContext(ctx, `SELECT body, ended, reason, jkt FROM issuer_sessions WHERE refresh = ?`, refresh[:]))
 }
 
 // SessionByID implements [issuer.Store].
 func (s *Store) SessionByID(ctx context.Context, id string) (*issuer.Session, error) {
-	return scanSession(s.db.QueryRowContext(ctx, `SELECT body, ended, reason FROM issuer_sessions WHERE id = ?`, id))
+	return scanSession(s.db.QueryRowContext(ctx, `SELECT body, ended, reason, jkt FROM issuer_sessions WHERE id = ?`, id))
 }
 
 func scanSession(row *sql.Row) (*issuer.Session, error) {
 	var body []byte
 	var ended sql.NullInt64
-	var reason string
-	if err := row.Scan(&body, &ended, &reason); err != nil {
+	var reason, jkt string
+	if err := row.Scan(&body, &ended, &reason, &jkt); err != nil {
 		return nil, notFound("reading a session", err)
 	}
 	var se issuer.Session
@@ -211,6 +213,9 @@ func scanSession(row *sql.Row) (*issuer.Session, error) {
 		return nil, wrap("decoding a session", err)
 	}
 	se.EndReason = reason
+	if se.JKT == "" {
+		se.JKT = jkt
+	}
 	if ended.Valid {
 		se.Ended = time.Unix(0, ended.Int64)
 	}

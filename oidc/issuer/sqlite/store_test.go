@@ -95,7 +95,7 @@ func fight(t *testing.T, store *sqlite.Store, name string) map[int]int {
 	wins := map[int]int{}
 	for n := range rounds() {
 		won := issuertest.Race(t, 32, func(taker int) error {
-			_, err := store.TakeCode(t.Context(), code(n), issuer.HashOf(secret.New(fmt.Sprint(name, n, taker))))
+			_, err := store.TakeCode(t.Context(), code(n), issuer.HashOf(secret.New(fmt.Sprint(name, n, taker))), "")
 			return err
 		})
 		if won > 0 {

@@ -122,13 +122,15 @@ await (async function pushed() {
 
 await (async function proofOfPossession() {
 	const config = await open('native');
-	for (const push of [false, true]) {
+	for (const way of ['named', 'pushed', 'late']) {
 		const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair('ES256'));
 		const {checks, parameters} = await begin({redirect_uri: 'http://127.0.0.1:41000/callback'});
-		const url = push
-			? await client.buildAuthorizationUrlWithPAR(config, parameters, {DPoP})
-			: client.buildAuthorizationUrl(config, {...parameters, dpop_jkt: await DPoP.calculateThumbprint()});
-		const back = answer(await person({open: url.href}));
+		const url = {
+			named: async () => client.buildAuthorizationUrl(config, {...parameters, dpop_jkt: await DPoP.calculateThumbprint()}),
+			pushed: () => client.buildAuthorizationUrlWithPAR(config, parameters, {DPoP}),
+			late: () => client.buildAuthorizationUrl(config, parameters),
+		};
+		const back = answer(await person({open: (await url[way]()).href}));
 		let tokens = await client.authorizationCodeGrant(config, back, checks, undefined, {DPoP});
 		assert.equal(tokens.token_type, 'dpop');
 		const sub = tokens.claims().sub, signedIn = tokens.claims().auth_time;
