@@ -12,9 +12,12 @@
 // of reach of whoever can write the log.
 //
 // The first serves discovery, sign-in, tokens, and the pages on which people
-// look after their keys, until it is interrupted. The second prints a one-time
-// link with which a person registers a key, in a browser or with keyagent; it
-// works while the first is running. Members of the group admins approve keys,
-// invite and block people, and read the audit trail at the URL's /admin: the
-// first of them is invited from the command line.
+// look after their keys, until it is interrupted. Programs sign in as the client
+// lakekey: with a key of their own machine; by a browser that comes back to
+// http://127.0.0.1:PORT/callback; or by a code that is typed at the URL's /device.
+//
+// The second prints a one-time link with which a person registers a key, in a
+// browser or with keyagent; it works while the first is running. Members of the
+// group admins approve keys, invite and block people, and read the audit trail at
+// the URL's /admin: the first of them is invited from the command line.
 package main

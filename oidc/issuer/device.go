@@ -85,6 +85,12 @@ func (i *Issuer) deviceRequest(ctx context.Context, c *call) (*Request, error) {
 	if err := i.personal(c, req); err != nil {
 		return nil, err
 	}
+	// RFC 8628 knows no PKCE, but some clients bring it, and then it counts.
+	if c.form["code_challenge"] != "" || c.form["code_challenge_method"] != "" {
+		if req.CodeChallenge, err = codeChallenge(c.form); err != nil {
+			return nil, err
+		}
+	}
 	req.JKT, req.JKTProven, err = i.requestKey(ctx, c)
 	return req, err
 }

@@ -110,6 +110,19 @@ func TestDeviceWithKey(t *testing.T) {
 	}
 }
 
+// PKCE that a device brings along counts.
+func TestDeviceWithPKCE(t *testing.T) {
+	f := newFront(t, nil)
+	asked := f.ask(verifier)
+	pkce := []string{"code_challenge", asked.Get("code_challenge"), "code_challenge_method", "S256"}
+	for sent, status := range map[string]int{verifier: 200, "": 400, strings.Repeat("x", 43): 400} {
+		d := f.device(t, "tv", pkce...)
+		f.touch(t, d.approval(t))
+		require.Equal(t, status, d.poll(t, "code_verifier", sent).status)
+	}
+	post(t, f, frontURL+"/device_authorization", url.Values{"client_id": {"tv"}, "scope": {"openid"}, "code_challenge_method": {"plain"}}).refused(t, 400, "invalid_request")
+}
+
 // A link or a picture of one brings a person to the page, but the number is on the
 // device only.
 func TestNumberMatching(t *testing.T) {

@@ -123,7 +123,7 @@ func (i *Issuer) checkCode(c *call, s *Session, device bool) (audience string, e
 	// RFC 6749 §4.1.3: "their values MUST be identical".
 	case c.form["redirect_uri"] != s.RedirectURI:
 		return "", refuse(http.StatusBadRequest, "invalid_grant", "the redirect_uri is not the one that the code was sent to")
-	case !device && !verifierMatches(c.form["code_verifier"], s.CodeChallenge):
+	case (!device || s.CodeChallenge != "") && !verifierMatches(c.form["code_verifier"], s.CodeChallenge):
 		return "", refuse(http.StatusBadRequest, "invalid_grant", "the code_verifier does not match the code_challenge of the request")
 	}
 	audience = s.Audience

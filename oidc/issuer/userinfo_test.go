@@ -61,6 +61,22 @@ func TestUserinfo(t *testing.T) {
 	}
 }
 
+// Another audience than the client learns who it is, and no more.
+func TestNoMailForOthers(t *testing.T) {
+	f := newFront(t, nil)
+	key := newDPoPKey(t)
+	for aud, told := range map[string]bool{"native": true, audience: false} {
+		native := []string{"client_id", "native", "redirect_uri", "http://127.0.0.1:5/callback", "audience", aud, "scope", "openid email", "claims", `{"id_token":{"preferred_username":null}}`}
+		u := f.touch(t, f.page(t, f.ask(verifier, native...)))
+		form := set(url.Values{"grant_type": {"authorization_code"}, "code": {u.Query().Get("code")}, "code_verifier": {verifier}}, native...)
+		_, claims := decode(t, post(t, f, frontURL+"/token", form, key.proof(frontURL+"/token", f.now())).text("id_token"))
+		require.Equal(t, aud, claims["aud"])
+		for _, c := range []string{"email", "preferred_username"} {
+			require.Equal(t, told, claims[c] == ada, c)
+		}
+	}
+}
+
 // refusedMe requires the answer of RFC 6750 §3.
 func refusedMe(t testing.TB, a answer, code string) {
 	t.Helper()
