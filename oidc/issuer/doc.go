@@ -52,9 +52,9 @@
 //   - The record of an intent is durable before a token is signed. If it cannot
 //     be written there is no token. The result is queued before the token is
 //     sent and on disk soon after; a crash in between leaves the intent open,
-//     which [audit.Verify] reports. The record's token ID is the jti of the ID token, and with
-//     ".at" behind it that of the access token; its token hash is the SHA-256
-//     of the refresh token.
+//     which [audit.Verify] reports. The record's token ID is the jti of the ID
+//     token, and with ".at" behind it that of the access token; its token hash
+//     is the SHA-256 of the refresh token.
 //   - A device is let in by one touch on a page that says which program asks and
 //     from where, after its code was typed there with a number that no link
 //     holds. One wrong number ends it.
@@ -73,14 +73,15 @@
 // Measured beside each other before the pages came: luikyv/go-oidc v0.12.0 links
 // 4 modules (13,600 lines, 91 options) and has DPoP, PAR and the claims
 // parameter, but no device grant, no token exchange and no logout; zitadel/oidc
-// v3.51.17 op links 18 modules (16,300 lines, 52 interfaces, a storage of 14
+// v3.51.17 op links 18 modules (7,300 lines, 52 interfaces, a storage of 14
 // methods around an interactive request) and has those three, but no DPoP, no
-// PAR and no acr or claims. Neither has the authorization challenge endpoint.
-// What decides is the law of one-time things: both read a code from the store in
-// one call and delete it in another, luikyv before the checks and zitadel after
-// the tokens are signed, so that of two replicas that are asked at once both may
-// issue; the store's interface has no word for taking. Where the audit log's
-// intent goes, between the check and the signature, is not ours to say in either.
+// PAR and no claims parameter, and leaves acr_values to its storage. Neither has
+// the authorization challenge endpoint. What decides is the law of one-time
+// things: both read a code from the store in one call and delete it in another,
+// luikyv before the checks and zitadel after the tokens are signed, so that two
+// replicas that are asked at once may both issue, unless a store takes where it
+// is asked to look. Where the audit log's intent goes, between the check and the
+// signature, is not ours to say in either.
 // So the protocol is handlers over go-jose, which the client side links anyway,
 // and each law of this package has one place. What that costs is that nobody has
 // certified them: independent clients are run against them in the tests.
@@ -91,9 +92,9 @@
 // answers for a person who does not touch a key, so prompt=none is refused.
 // Consent is the touch, on a page that says to what. Rate limiting of programs
 // belongs in front: a client that is registered can make the store hold a
-// request for every challenge until it expires. Their remote address in the log
-// is the connection's; behind a proxy it is the proxy's. Browsers are limited,
-// and their addresses known, as [web.Config] says.
+// request for every challenge until it expires. Browsers and devices are
+// limited, and addresses known, as [web.Config] says; without a [Config.Site]
+// the address in the log is the connection's.
 //
 // # Concurrency
 //
