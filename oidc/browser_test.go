@@ -383,6 +383,51 @@ func TestPastedAddress(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// Only what the issuer offers is asked for, and if that is not enough, nobody is.
+func TestOfferedACR(t *testing.T) {
+	f := webFixture(t, oidctest.Options{ACRs: []string{"pwd", "phr"}})
+	v := &visitor{t: t}
+	_, err := oidc.SignInBrowser(t.Context(), f.provider, v, oidc.SignInRequest{ClientID: client})
+	require.NoError(t, err)
+	asked, err := url.Parse(v.opened[0])
+	require.NoError(t, err)
+	require.Equal(t, "phr", asked.Query().Get("acr_values"))
+	require.Contains(t, asked.Query().Get("claims"), `"values":["phr"]`)
+	for _, r := range []struct{ offers, wants string }{{"pwd", ""}, {"phr", "phrh"}, {"PHR", "phr"}} {
+		f = webFixture(t, oidctest.Options{ACRs: []string{r.offers}})
+		_, err = oidc.SignInBrowser(t.Context(), f.provider, noBrowser{t}, oidc.SignInRequest{ClientID: client, ACR: r.wants})
+		require.ErrorContains(t, err, "acr_values_supported", r)
+	}
+}
+
+// An issuer whose refreshed tokens say less than the first ends the session, with
+// the reason: asking again would not help. A later sign-in in the same browser
+// does not disturb it.
+func TestBrowserSessionChanges(t *testing.T) {
+	for _, fault := range oidctest.RefreshFaults() {
+		t.Run(string(fault), func(t *testing.T) {
+			clock := &fixedClock{time.Now()}
+			f := webFixture(t, oidctest.Options{Now: clock.now})
+			store := &shelf{}
+			s, err := oidc.SignInBrowser(t.Context(), f.provider, &visitor{t: t}, sharedRequest(store))
+			require.NoError(t, err)
+			ends := s.Expires()
+			clock.at = clock.at.Add(20 * time.Minute)
+			f.idp.Inject(fault)
+			_, err = s.IDToken(t.Context(), client)
+			if fault == oidctest.AuthTimeMoves || fault == oidctest.OutlivesSession {
+				require.NoError(t, err)
+				require.Equal(t, ends, s.Expires())
+				return
+			}
+			var login *oidc.LoginRequiredError
+			require.ErrorAs(t, err, &login)
+			require.Contains(t, login.Reason, "began with")
+			require.Empty(t, store.names(), "a session that is over is still kept")
+		})
+	}
+}
+
 func FuzzLoopbackQuery(f *testing.F) {
 	f.Add("state=s&code=c&iss=https%3A%2F%2Fidp.example")
 	f.Add("state=s&error=access_denied&iss=https://idp.example")

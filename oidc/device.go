@@ -82,6 +82,13 @@ const deviceEndpoint = "device authorization"
 func (a *attempt) device(ctx context.Context) (*pending, error) {
 	p := a.provider
 	form := a.parameters()
+	// None of what follows is of RFC 8628, and where it counts, whoever learns the
+	// device code cannot use it. Keycloak wants PKCE of clients that must use it.
+	form.Set("code_challenge", a.codeChallenge())
+	form.Set("code_challenge_method", "S256")
+	if a.prover != nil {
+		form.Set("dpop_jkt", a.prover.thumbprint)
+	}
 	asked := p.now()
 	got, err := p.wire.post(ctx, p.endpoints.device, form, nil)
 	if err != nil {
@@ -96,6 +103,7 @@ func (a *attempt) device(ctx context.Context) (*pending, error) {
 	}
 	d.form = a.form(deviceGrant)
 	d.form.Set("device_code", code)
+	d.form.Set("code_verifier", a.verifier.Reveal())
 	return d, nil
 }
 

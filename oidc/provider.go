@@ -37,6 +37,7 @@ type endpoints struct {
 	token, challenge, revocation, jwks, authorization, device, pushed string
 
 	scopes      []string
+	acrs        []string // acr_values_supported; empty: not said
 	proofAlgs   []string // dpop_signing_alg_values_supported, RFC 9449 §5.1
 	takesClaims bool     // claims_parameter_supported
 	sendsIssuer bool     // authorization_response_iss_parameter_supported, RFC 9207 §3
@@ -141,7 +142,7 @@ func parseDiscovery(body []byte, issuer, at string) (endpoints, error) {
 	if e.jwks == "" {
 		return endpoints{}, errors.New("it names no jwks_uri")
 	}
-	for member, to := range map[string]*[]string{"scopes_supported": &e.scopes, "dpop_signing_alg_values_supported": &e.proofAlgs} {
+	for member, to := range map[string]*[]string{"scopes_supported": &e.scopes, "acr_values_supported": &e.acrs, "dpop_signing_alg_values_supported": &e.proofAlgs} {
 		if *to, err = m.texts(member); err != nil {
 			return endpoints{}, fmt.Errorf("%s: %v", member, err)
 		}

@@ -319,6 +319,11 @@ func (s *Session) renewed(ctx context.Context, g *grant, audience string) (*IDTo
 			return nil, s.forClientOnly()
 		}
 	}
+	if wrong, ok := errors.AsType[*IDTokenError](err); ok && !s.native && oneOf([]string{"acr", "sub", "sid", "auth_time"}, wrong.Check) {
+		// Issuers whose tokens follow the person's browser session say less of it
+		// after a weaker sign-in there. Asking again would not make it more.
+		return nil, s.end("the issuer no longer says what the session began with: " + wrong.Check + ": " + wrong.Reason)
+	}
 	if err != nil {
 		return nil, unowned(ctx, err)
 	}

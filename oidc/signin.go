@@ -128,6 +128,9 @@ func begin(ctx context.Context, p *Provider, r SignInRequest, native bool) (*att
 	if err != nil {
 		return nil, err
 	}
+	if acr, err = p.offered(acr, native); err != nil {
+		return nil, err
+	}
 	a := &attempt{provider: p, request: r, acr: acr, native: native, verifier: secret.New(random(32)), started: p.now()}
 	if r.Store != nil {
 		a.kept = &kept{store: r.Store, name: r.entryName(p.issuer)}
@@ -141,6 +144,25 @@ func begin(ctx context.Context, p *Provider, r SignInRequest, native bool) (*att
 		}
 	}
 	return a, nil
+}
+
+// offered leaves of the values of acr that are good enough those that the issuer
+// says it knows: some issuers (Keycloak) show an error page of their own, and
+// never send the browser back, if they are asked for another.
+func (p *Provider) offered(acr []string, native bool) ([]string, error) {
+	if native || len(p.endpoints.acrs) == 0 {
+		return acr, nil
+	}
+	var known []string
+	for _, value := range acr {
+		if oneOf(p.endpoints.acrs, value) {
+			known = append(known, value)
+		}
+	}
+	if known == nil {
+		return nil, fmt.Errorf("oidc: %s does not offer to prove a phishing-resistant sign-in: acr_values_supported lacks %s", p.issuer, strings.Join(acr, " and "))
+	}
+	return known, nil
 }
 
 // parameters are those of a request for a person to sign in.

@@ -28,6 +28,7 @@ const defaultScopes = "clusters:read jobs:read model-serving:read"
 // settings are the flags of an agent.
 type settings struct {
 	issuer, audience, scopes, listen, client string
+	redirect, keep, keepKey                  string
 	hosts                                    cli.List
 	key                                      keys.Spec
 }
@@ -38,7 +39,11 @@ func (s *settings) register(fs *flag.FlagSet) {
 	fs.StringVar(&s.audience, "audience", "", "the audience `AUD` of the federation policy; required where the host is neither under a Databricks domain nor on\nthis machine (default: the account id, which the host tells)")
 	fs.StringVar(&s.scopes, "scopes", defaultScopes, "the `SCOPES` that the tokens may be used for, with spaces in between; ask for little")
 	fs.StringVar(&s.listen, "listen", "127.0.0.1:0", "`ADDR` to serve the metadata service on, on this machine; port 0 chooses a free one")
-	s.key.Register(fs, "")
+	s.key.Ways = []string{byBrowser, byDevice}
+	s.key.Register(fs, ",\nbrowser (sign in on the provider's page) or device (sign in on another machine, where you enter a code)")
+	fs.StringVar(&s.redirect, "redirect", "", "with -key browser, the `URL` on this machine that the provider knows this program by; without a port for\nany that is free (default http://127.0.0.1/callback)")
+	fs.StringVar(&s.keep, "keep", "", "keep the session in the directory `DIR`, sealed with a key in the keyring of this machine: every keyagent\nof yours that asks for the same shares it, and keyagent logout ends it (default: it ends with the program)")
+	fs.StringVar(&s.keepKey, "keep-key", "", "with -keep, the `FILE` with the key, instead of the keyring; it is made if it is not there")
 	fs.StringVar(&s.client, "client", defaultClient, "the client `ID` that the provider knows this program by")
 }
 
@@ -56,6 +61,12 @@ func (s *settings) check() error {
 			return cli.Usagef("-host %s: %v", host, err)
 		}
 	}
+	switch {
+	case s.redirect != "" && s.key.Key != byBrowser:
+		return cli.Usagef("-redirect %s: goes with -key browser only", s.redirect)
+	case s.keepKey != "" && s.keep == "":
+		return cli.Usagef("-keep-key %s: goes with -keep only", s.keepKey)
+	}
 	return s.key.Check()
 }
 
@@ -71,12 +82,18 @@ func (s *settings) command() string {
 	if s.scopes != defaultScopes {
 		words = append(words, "-scopes", fmt.Sprintf("%q", s.scopes))
 	}
+	for _, f := range [][2]string{{"-redirect", s.redirect}, {"-keep", s.keep}, {"-keep-key", s.keepKey}} {
+		if f[1] != "" {
+			words = append(words, f[0], f[1])
+		}
+	}
 	return strings.Join(append(words, s.key.Words()...), " ")
 }
 
 // agent is a session that serves tokens on loopback.
 type agent struct {
 	session  *oidc.Session
+	kept     bool // others go on with it
 	sources  []*databricks.TokenSource
 	urls     []string // of the metadata service, one for each source: whoever has it gets tokens
 	listener net.Listener
@@ -100,9 +117,10 @@ func start(ctx context.Context, s settings, stderr io.Writer) (_ *agent, err err
 		return nil, fmt.Errorf("-listen %s: %w", s.listen, err)
 	}
 	a.listener = ln
-	if err := a.signIn(ctx, s); err != nil {
+	if a.session, err = s.signIn(ctx, stderr); err != nil {
 		return nil, err
 	}
+	a.kept = s.keep != ""
 	quiet := new(slog.LevelVar)
 	quiet.Set(slog.LevelError) // until it serves, errors are returned and said once
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: quiet}))
@@ -118,23 +136,6 @@ func start(ctx context.Context, s settings, stderr io.Writer) (_ *agent, err err
 	}
 	quiet.Set(slog.LevelWarn)
 	return a, a.serve(ctx, s, log)
-}
-
-func (a *agent) signIn(ctx context.Context, s settings) error {
-	key, err := s.key.Use(ctx)
-	if err != nil {
-		return err
-	}
-	defer key.Close() // a session needs the key once
-	idp, err := oidc.Discover(ctx, s.issuer, oidc.Options{})
-	if err != nil {
-		return fmt.Errorf("-issuer %s: %w", s.issuer, err)
-	}
-	a.session, err = oidc.SignIn(ctx, idp, key, oidc.SignInRequest{ClientID: s.client, Audience: s.firstAudience(), LoginCommand: s.command()})
-	if err != nil {
-		return fmt.Errorf("signing in at %s: %w", s.issuer, err)
-	}
-	return nil
 }
 
 // firstAudience is whom the ID token of the sign-in itself is for: the client,
@@ -177,7 +178,7 @@ func (a *agent) environment(i int) [][2]string {
 	}
 }
 
-// stop ends the session and forgets its tokens.
+// stop ends the session, unless it is kept, and forgets its tokens.
 func (a *agent) stop(ctx context.Context) {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
@@ -190,7 +191,7 @@ func (a *agent) stop(ctx context.Context) {
 	for _, source := range a.sources {
 		source.Close()
 	}
-	if a.session != nil {
+	if a.session != nil && !a.kept {
 		_ = a.session.Close(grace) // the issuer's own end of the session comes anyway
 	}
 }

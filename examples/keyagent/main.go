@@ -24,6 +24,8 @@ Usage:
         sign in, print export lines, serve until interrupted
   keyagent exec -issuer URL -host URL -key KEY [flags] -- COMMAND [ARG ...]
         sign in, run COMMAND with those variables, end with it
+  keyagent logout -issuer URL -host URL -key KEY -keep DIR [flags]
+        end the session that -keep keeps, here and at the provider
   keyagent enroll -invite LINK -key KEY
         register a key through a link that the provider's admin sent
 
@@ -39,6 +41,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		switch args[0] {
 		case "exec":
 			command, args = execute, args[1:]
+		case "logout":
+			command, args = logout, args[1:]
 		case "enroll":
 			command, args = register, args[1:]
 		}

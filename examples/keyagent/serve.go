@@ -18,7 +18,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if fs.NArg() > 0 {
-		return cli.Usagef("%q: the commands are enroll and exec", fs.Arg(0))
+		return cli.Usagef("%q: the commands are enroll, exec and logout", fs.Arg(0))
 	}
 	if err := s.check(); err != nil {
 		return err
@@ -40,15 +40,19 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			fmt.Fprintln(stdout, line)
 		}
 	}
-	fmt.Fprintf(stderr, "keyagent: signed in as %s until %s; serving %s. Ctrl-C ends the session.\n",
-		a.session.Subject(), a.session.Expires().Local().Format("15:04 (2 Jan)"), s.hosts.String())
+	fmt.Fprintf(stderr, "keyagent: signed in as %s until %s; serving %s. Ctrl-C ends the %s.\n",
+		a.session.Subject(), a.session.Expires().Local().Format("15:04 (2 Jan)"), s.hosts.String(), map[bool]string{false: "session", true: "program"}[a.kept])
 
 	end := time.NewTimer(time.Until(a.session.Expires()))
 	defer end.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			fmt.Fprintln(stderr, "keyagent: the session is closed")
+			if a.kept {
+				fmt.Fprintln(stderr, "keyagent: the session stays, for others; keyagent logout ends it")
+			} else {
+				fmt.Fprintln(stderr, "keyagent: the session is closed")
+			}
 			return nil
 		case err := <-a.failed:
 			return fmt.Errorf("serving the metadata service: %w", err)

@@ -53,6 +53,9 @@ type Options struct {
 	// only (RFC 9126).
 	Pushed bool
 
+	// ACRs are what the provider says it offers of acr. Empty: it does not say.
+	ACRs []string
+
 	// OneAudience is a provider whose ID tokens are for the client, whatever is
 	// asked.
 	OneAudience bool
@@ -267,6 +270,9 @@ func (p *Provider) discovery(w http.ResponseWriter, r *http.Request) {
 	}
 	if p.options.Bearer {
 		delete(doc, "dpop_signing_alg_values_supported")
+	}
+	if len(p.options.ACRs) > 0 {
+		doc["acr_values_supported"] = p.options.ACRs
 	}
 	if p.options.Pushed {
 		doc["pushed_authorization_request_endpoint"] = at + PushedPath

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"flag"
+	"slices"
 	"strings"
 
 	"github.com/lakekey/lakekey/examples/internal/cli"
@@ -11,6 +12,10 @@ import (
 type Spec struct {
 	Key    string // usb, soft:FILE or remote:SOCKET
 	Device string // for usb: where the key is; "": every key that is plugged in
+
+	// Ways are more words for -key, which the program deals with itself: ways to
+	// sign in without a key at this machine.
+	Ways []string
 }
 
 // Register adds the flags -key and -device. more ends the help of -key.
@@ -22,17 +27,22 @@ func (s *Spec) Register(fs *flag.FlagSet, more string) {
 // Check tells whether there may be such a key.
 func (s *Spec) Check() error {
 	kind, where, _ := strings.Cut(s.Key, ":")
+	words := strings.Join(append([]string{"usb", "soft:FILE"}, s.Ways...), ", ")
 	switch {
 	case s.Key == "":
 		return cli.Usagef("-key is missing: usb for a key that is plugged in, or soft:FILE to try things out")
+	case s.IsWay():
 	case s.Key != "usb" && (kind != "soft" && kind != "remote" || where == ""):
-		return cli.Usagef("-key %q: must be usb, soft:FILE or remote:SOCKET", s.Key)
-	case s.Device != "" && s.Key != "usb":
-		return cli.Usagef("-device %s: goes with -key usb only", s.Device)
-	default:
-		return nil
+		return cli.Usagef("-key %q: must be %s or remote:SOCKET", s.Key, words)
 	}
+	if s.Device != "" && s.Key != "usb" {
+		return cli.Usagef("-device %s: goes with -key usb only", s.Device)
+	}
+	return nil
 }
+
+// IsWay reports whether the key is one of the Ways.
+func (s *Spec) IsWay() bool { return slices.Contains(s.Ways, s.Key) }
 
 // Words are the flags as a person types them.
 func (s *Spec) Words() []string {
