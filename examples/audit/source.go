@@ -23,7 +23,7 @@ type source struct {
 // open opens what -log names, to read.
 func (o *options) open(ctx context.Context) (*source, error) {
 	if strings.HasPrefix(o.log, "postgres://") || strings.HasPrefix(o.log, "postgresql://") {
-		db, err := postgres.Open(ctx, o.log)
+		db, err := postgres.OpenToRead(ctx, o.log)
 		if err != nil {
 			return nil, fmt.Errorf("-log: %w", err)
 		}
@@ -33,11 +33,7 @@ func (o *options) open(ctx context.Context) (*source, error) {
 	if !ok {
 		return &source{file: o.log}, nil
 	}
-	// Opening a database would make one where there is none.
-	if _, err := os.Stat(rest); err != nil {
-		return nil, fmt.Errorf("-log: %v", err)
-	}
-	db, err := sqlite.Open(ctx, rest)
+	db, err := sqlite.OpenToRead(ctx, rest)
 	if err != nil {
 		return nil, fmt.Errorf("-log: %w", err)
 	}

@@ -199,6 +199,12 @@ func (s *Site) adminAct(w http.ResponseWriter, r *http.Request, v *visitor) {
 		"groups": func(ctx context.Context, handle []byte, a fido.Act) (fido.User, error) {
 			return s.rp.SetGroups(ctx, handle, groups(in.Groups), a)
 		},
+		"withdraw": func(ctx context.Context, handle []byte, a fido.Act) (fido.User, error) {
+			if _, err := s.rp.WithdrawInvites(ctx, handle, a); err != nil {
+				return fido.User{}, err
+			}
+			return s.rp.User(ctx, handle)
+		},
 	}
 	// The verbs that lakekey leaves to people themselves need no reason; an
 	// administrator always has one, and an auditor asks for it.

@@ -385,7 +385,7 @@ func TestWhoMayWhat(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, status, act)
 		require.Equal(t, "not_found", code, act)
 	}
-	for _, act := range []string{"approve", "deny", "quarantine", "release", "revoke", "block", "unblock", "groups", "invite"} {
+	for _, act := range []string{"approve", "deny", "quarantine", "release", "revoke", "block", "unblock", "withdraw", "groups", "invite"} {
 		status, _ := g.says("/admin/"+act, named())
 		require.Equal(t, http.StatusForbidden, status, act)
 		status, code := s.stranger(t).says("/admin/"+act, named())
@@ -418,6 +418,21 @@ func TestWhoMayWhat(t *testing.T) {
 	require.Equal(t, "step_up_required", code)
 	a.confirm()
 	require.Len(t, a.must("/keys/recovery", map[string]any{})["codes"], 10)
+}
+
+// An enrolment link that was sent to the wrong place is taken back.
+func TestLinksAreWithdrawn(t *testing.T) {
+	s := newSite(t, options{})
+	boss := s.caller(t, "boss@example.com", "admins")
+	boss.confirm()
+	_, invite, _ := strings.Cut(boss.must("/admin/invite", map[string]any{"user": ada, "rationale": "new"})["link"].(string), "#")
+	u, err := s.rp.UserByName(t.Context(), ada)
+	require.NoError(t, err)
+	boss.must("/admin/withdraw", map[string]any{"user": b64(u.Handle), "rationale": "sent to the wrong address"})
+	status, code := s.stranger(t).says("/enroll/options", map[string]any{"invite": invite})
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Equal(t, "invalid_invite", code)
+	require.Contains(t, s.events(t, ada), "invite.withdrawn")
 }
 
 // withoutAllowed are options that any key answers.

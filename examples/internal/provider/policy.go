@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/lakekey/lakekey/fido"
+	"github.com/lakekey/lakekey/fido/audit"
 	"github.com/lakekey/lakekey/fido/keypolicy"
 	"github.com/lakekey/lakekey/fido/mds"
 )
@@ -44,11 +45,11 @@ type metadata struct {
 	stop    func()
 }
 
-// openMetadata will keep the FIDO metadata in file.
-func openMetadata(file string, offline bool, logger *slog.Logger) (*metadata, error) {
+// openMetadata will keep the FIDO metadata in file, and record what becomes of it.
+func openMetadata(file string, offline bool, log *audit.Log, logger *slog.Logger) (*metadata, error) {
 	m := &metadata{updated: make(chan struct{}, 1), stop: func() {}}
 	var err error
-	m.Source, err = mds.NewSource(mds.SourceConfig{File: file, Offline: offline, Logger: logger, OnUpdate: func(*mds.Blob) {
+	m.Source, err = mds.NewSource(mds.SourceConfig{File: file, Offline: offline, Audit: log, Logger: logger, OnUpdate: func(*mds.Blob) {
 		select {
 		case m.updated <- struct{}{}:
 		default: // somebody has been told and has not looked yet

@@ -87,7 +87,7 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 		return nil, err
 	}
 	if cfg.Metadata != "" {
-		if p.metadata, err = openMetadata(cfg.Metadata, cfg.MetadataOffline, cfg.Logger); err != nil {
+		if p.metadata, err = openMetadata(cfg.Metadata, cfg.MetadataOffline, p.log, cfg.Logger); err != nil {
 			return nil, err
 		}
 		keys.Metadata = p.metadata
