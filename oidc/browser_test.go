@@ -383,6 +383,35 @@ func TestPastedAddress(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A page lets people choose another account than the one that was asked for.
+func TestAnotherAccount(t *testing.T) {
+	f := webFixture(t, oidctest.Options{})
+	for name, c := range map[string]struct {
+		claims map[string]any
+		good   bool
+	}{
+		"the same":               {nil, true},
+		"in another case":        {map[string]any{"sub": "Bob@Example.COM"}, true},
+		"another":                {map[string]any{"sub": "mallory@example.com"}, false},
+		"by mail address":        {map[string]any{"sub": "00u1", "email": "bob@example.com"}, true},
+		"by user name":           {map[string]any{"sub": "00u1", "email": "b@example.com", "preferred_username": "bob@example.com"}, true},
+		"another mail address":   {map[string]any{"sub": "00u1", "email": "mallory@example.com"}, false},
+		"an identifier and that": {map[string]any{"sub": "00u1"}, true},
+	} {
+		f.idp.Rewrite(func(claims map[string]any) {
+			for name, value := range c.claims {
+				claims[name] = value
+			}
+		})
+		_, err := oidc.SignInBrowser(t.Context(), f.provider, &visitor{t: t}, oidc.SignInRequest{ClientID: client, LoginHint: "bob@example.com"})
+		if c.good {
+			require.NoError(t, err, name)
+			continue
+		}
+		require.ErrorContains(t, err, "was asked for", name)
+	}
+}
+
 // Only what the issuer offers is asked for, and if that is not enough, nobody is.
 func TestOfferedACR(t *testing.T) {
 	f := webFixture(t, oidctest.Options{ACRs: []string{"pwd", "phr"}})

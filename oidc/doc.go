@@ -25,7 +25,10 @@
 //     lifetime within reason, auth_time no older than the touch, acr equal to what
 //     was asked, at_hash, no JSON member twice, at most 64 KiB.
 //   - A refresh continues the session and changes nothing about it: subject, sid,
-//     auth_time and acr of every later token equal those of the first.
+//     auth_time and acr of every later token equal those of the first. (Where tokens
+//     follow the person's browser session, as at Keycloak, auth_time may be later,
+//     which prolongs nothing; tokens that prove less end the session.)
+//   - Whoever signs in is who was asked for, as far as the issuer tells names.
 //   - Of any number of processes that share a session, one renews it at a time, and
 //     the others find what it got: a refresh token is not used twice. Before it is
 //     used, there is room for what comes of it; as soon as the answer is there, it
@@ -37,7 +40,7 @@
 //     made for it in memory: a refresh token that leaks is of no use without
 //     it. An issuer that announces DPoP and answers with bearer tokens is refused.
 //     Elsewhere the refresh token is a bearer token, replaced at every use if the
-//     issuer does so, and never used twice.
+//     issuer does so, and not used again once that is known.
 //   - A browser comes back to a port on this machine that answers to its exact
 //     name and path only, shows the same page whatever it is sent, and takes one
 //     answer: the one with this sign-in's state. PKCE, nonce and, where the

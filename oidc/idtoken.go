@@ -45,6 +45,7 @@ type IDToken struct {
 	Expires  time.Time
 
 	sessionEnds time.Time // session_expiry; zero if the token does not say
+	names       []string  // by which people know the subject, as far as the token tells
 }
 
 // expectation is what an ID token must say to be the one we asked for.
@@ -187,6 +188,7 @@ func (p *Provider) checkClaims(payload []byte, want expectation) (*IDToken, erro
 		return nil, r.err
 	}
 	t.sessionEnds = ends
+	t.names = namesIn(m)
 
 	now := p.now()
 	switch {
@@ -247,6 +249,19 @@ func (p *Provider) checkClaims(payload []byte, want expectation) (*IDToken, erro
 		return nil, refuse("auth_time", "it moved from %s to %s without a touch", stamp(want.authTime), stamp(t.AuthTime))
 	}
 	return t, nil
+}
+
+// namesIn are what people call an account: what a person would give as the login
+// hint. A subject is one where it reads like an address, and an identifier that
+// nobody knows by heart elsewhere.
+func namesIn(m members) (names []string) {
+	for _, claim := range []string{"sub", "email", "preferred_username", "upn"} {
+		name, err := m.text(claim)
+		if err == nil && name != "" && (claim != "sub" || strings.Contains(name, "@")) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -25,8 +25,9 @@ type SignInRequest struct {
 	// the federation policy of whoever takes the token must name the client's id.
 	Audience string
 
-	// LoginHint is the user name to sign in as. Empty: whoever does, which with
-	// a key needs a discoverable credential.
+	// LoginHint is the user name to sign in as; if the issuer tells the names of who
+	// did and this is none of them, that is refused. Empty: whoever does, which
+	// with a key needs a discoverable credential.
 	LoginHint string
 
 	// ACR is what the ID token must prove about the sign-in, compared exactly:
@@ -255,12 +256,22 @@ func (a *attempt) start(ctx context.Context, g *grant) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	hint := a.request.LoginHint
+	called := func(name string) bool { return strings.EqualFold(name, hint) }
+	if hint != "" && len(token.names) > 0 && !slices.ContainsFunc(token.names, called) {
+		// A hint is one: the page lets a person choose. The program asked for this
+		// account, and the session would be found again under its name.
+		return nil, refuse("sub", "%q signed in, and %q was asked for", clean(token.names[0]), clean(hint))
+	}
 	s, err := newSession(a, g, token)
 	if err != nil || a.kept == nil {
 		return s, err
 	}
 	if err := s.keep(ctx, a.kept, token); err != nil {
-		_ = s.Close(ctx) // or it would live on where nobody can end it
+		// Or it would live on where nobody can end it; ctx may be over, too.
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptTime)
+		defer cancel()
+		_ = s.Close(last)
 		return nil, err
 	}
 	return s, nil

@@ -79,7 +79,10 @@ func Open(ctx context.Context, path string, key Key) (*Dir, error) {
 		return nil, fmt.Errorf("keep: %v", err)
 	}
 	probe := &entry{dir: d, name: "probe"}
-	if err := errors.Join(probe.Reserve(1), probe.discard()); err != nil {
+	if err := probe.Reserve(1); err != nil {
+		return nil, err
+	}
+	if err := probe.discard(); err != nil {
 		return nil, err
 	}
 	return d, nil
