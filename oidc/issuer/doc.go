@@ -25,9 +25,9 @@
 //  2. POST /authorize-challenge brings the assertion, and gets a code;
 //  3. POST /token redeems the code with the PKCE verifier and a DPoP proof, and
 //     gets an ID token, an access token and a refresh token;
-//  4. POST /token with the refresh token and a proof by the same key gets
-//     another ID token, for the same or another audience that the client may
-//     ask for, and so on until the session ends;
+//  4. POST /token with the refresh token and a proof by the same key gets the
+//     next refresh token and another ID token, for the same or another audience
+//     that the client may ask for, and so on until the session ends;
 //  5. POST /revoke (RFC 7009) with the refresh token and a proof by the same key
 //     ends the session before its time.
 //
@@ -58,6 +58,11 @@
 //   - A device is let in by one touch on a page that says which program asks and
 //     from where, after its code was typed there with a number that no link
 //     holds. One wrong number ends it.
+//   - A refresh token is replaced with every use (RFC 9700 §4.14.2), in one step
+//     across replicas. One that was replaced ends its session when it comes again,
+//     unless the proof of the session's key comes with it and its successor has
+//     been in use for no more than a minute: then the client gets the same answer
+//     again, and exactly one token goes on.
 //   - A refresh asks the relying party again: a key that was revoked or
 //     quarantined since yields nothing more.
 //   - The store sees hashes of bearer secrets only. Expiry is checked here, not

@@ -32,7 +32,7 @@ import (
 var points = []string{
 	"challenge made", "request kept", "request taken", "proof verified", "session kept",
 	"code taken", "code checked", "intent recorded", "tokens signed", "result recorded",
-	"refresh checked", "intent recorded", "tokens signed", "result recorded",
+	"refresh checked", "intent recorded", "tokens signed", "refresh token replaced", "result recorded",
 }
 
 // TestKilledBetweenTwoSteps lets the issuer die, by SIGKILL, at each point of a
@@ -45,7 +45,7 @@ func TestKilledBetweenTwoSteps(t *testing.T) {
 	}
 	t.Run("never", func(t *testing.T) {
 		tokens := killAt(t, len(points))
-		require.Len(t, tokens, 5, "id, access and refresh token, and two more of a refresh")
+		require.Len(t, tokens, 6, "id, access and refresh token, and those of a refresh")
 	})
 	for n, point := range points {
 		t.Run(fmt.Sprint(n, " ", point), func(t *testing.T) {

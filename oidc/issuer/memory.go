@@ -15,13 +15,15 @@ type MemoryStore struct {
 	sessions  map[string]*memorySession
 	byCode    map[Hash]*memorySession
 	byRefresh map[Hash]*memorySession
+	replaced  map[Hash]time.Time // refresh tokens that byRefresh has still
 	proofs    map[Hash]time.Time
 }
 
 type memorySession struct {
 	Session
-	taken   bool
-	refresh Hash
+	taken     bool
+	refresh   Hash
+	refreshes []Hash // all of them
 }
 
 // NewMemoryStore returns an empty store.
@@ -31,6 +33,7 @@ func NewMemoryStore() *MemoryStore {
 		sessions:  map[string]*memorySession{},
 		byCode:    map[Hash]*memorySession{},
 		byRefresh: map[Hash]*memorySession{},
+		replaced:  map[Hash]time.Time{},
 		proofs:    map[Hash]time.Time{},
 	}
 }
@@ -104,7 +107,7 @@ func (m *MemoryStore) TakeCode(_ context.Context, code, refresh Hash, jkt string
 		s := cloneSession(kept.Session)
 		return &s, ErrTaken
 	}
-	kept.taken, kept.refresh = true, refresh
+	kept.taken, kept.refresh, kept.refreshes = true, refresh, []Hash{refresh}
 	if kept.JKT == "" {
 		kept.JKT = jkt
 	}
@@ -122,7 +125,21 @@ func (m *MemoryStore) SessionByRefresh(_ context.Context, refresh Hash) (*Sessio
 		return nil, ErrNotFound
 	}
 	s := cloneSession(kept.Session)
+	s.Replaced = m.replaced[refresh]
 	return &s, nil
+}
+
+// ReplaceRefresh implements [Store].
+func (m *MemoryStore) ReplaceRefresh(_ context.Context, used, next Hash, at time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	kept := m.byRefresh[used]
+	if kept == nil || kept.refresh != used || !kept.Ended.IsZero() || m.byRefresh[next] != nil {
+		return ErrTaken
+	}
+	m.byRefresh[next], m.replaced[used] = kept, at
+	kept.refresh, kept.refreshes = next, append(kept.refreshes, next)
+	return nil
 }
 
 // SessionByID implements [Store].
@@ -181,7 +198,10 @@ func (m *MemoryStore) Sweep(_ context.Context, now time.Time) error {
 		if s.Expires.Before(now) {
 			delete(m.sessions, id)
 			delete(m.byCode, s.Code)
-			delete(m.byRefresh, s.refresh)
+			for _, refresh := range s.refreshes {
+				delete(m.byRefresh, refresh)
+				delete(m.replaced, refresh)
+			}
 		}
 	}
 	return nil
@@ -194,6 +214,6 @@ func cloneRequest(r Request) Request {
 
 func cloneSession(s Session) Session {
 	s.UserHandle, s.CredentialID, s.AMR = slices.Clone(s.UserHandle), slices.Clone(s.CredentialID), slices.Clone(s.AMR)
-	s.IDClaims, s.UserinfoClaims = slices.Clone(s.IDClaims), slices.Clone(s.UserinfoClaims)
+	s.IDClaims, s.UserinfoClaims, s.RefreshSeed = slices.Clone(s.IDClaims), slices.Clone(s.UserinfoClaims), slices.Clone(s.RefreshSeed)
 	return s
 }

@@ -74,7 +74,8 @@ type issue struct {
 	typ      string // of the audit event
 	audience string
 	nonce    string
-	refresh  secret.Value // zero: there is none, or the client has it
+	refresh  secret.Value // zero: there is none
+	settle   func() error // the last step before the tokens are out; nil: none
 }
 
 // accessSuffix turns the jti of an ID token into that of the access token
@@ -105,10 +106,17 @@ func (i *Issuer) mint(ctx context.Context, c *call, s *Session, is issue) (answe
 	i.point("intent recorded")
 	idToken, accessToken, err := i.signBoth(s, is, id, now, expires)
 	if err != nil {
-		i.end(ctx, intent, e, err)
+		e.Reason = "the tokens could not be signed"
+		i.end(ctx, intent, audit.Failed, e, err)
 		return reply{}, err
 	}
 	i.point("tokens signed")
+	if is.settle != nil {
+		if err := is.settle(); err != nil {
+			i.unsettled(ctx, intent, e, err)
+			return reply{}, err
+		}
+	}
 	if err := intent.End(ctx, audit.OK, e); err != nil {
 		return reply{}, fmt.Errorf("recording what was issued: %w", err)
 	}

@@ -40,11 +40,21 @@ func (i *Issuer) event(typ string, c *call, s *Session) audit.Event {
 // end closes an intent whose act did not happen. If this cannot be written
 // either, the log shows an open intent, which is what happened as far as
 // anybody knows.
-func (i *Issuer) end(ctx context.Context, intent *audit.Intent, e audit.Event, cause error) {
-	e.Reason = "the tokens could not be signed"
-	if err := intent.End(ctx, audit.Failed, e); err != nil {
+func (i *Issuer) end(ctx context.Context, intent *audit.Intent, outcome audit.Outcome, e audit.Event, cause error) {
+	if err := intent.End(context.WithoutCancel(ctx), outcome, e); err != nil {
 		i.log.ErrorContext(ctx, "recording a failure", "error", err, "failure", cause)
 	}
+}
+
+// unsettled closes the intent of tokens that were signed and given to nobody.
+func (i *Issuer) unsettled(ctx context.Context, intent *audit.Intent, e audit.Event, cause error) {
+	if ref, ok := errors.AsType[*refusal](cause); ok {
+		e.Reason = ref.description
+		i.end(ctx, intent, audit.Denied, e, cause)
+		return
+	}
+	e.Reason = "the refresh token could not be replaced"
+	i.end(ctx, intent, audit.Failed, e, cause)
 }
 
 // refused records that a session's refresh token was presented for an act of type

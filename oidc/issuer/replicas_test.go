@@ -19,11 +19,9 @@ import (
 	"github.com/lakekey/lakekey/oidc/issuer/sqlite"
 )
 
-// onEveryStore runs a test on three replicas, each time on another kind of store.
-// Two requests in a row are never served by the same replica.
-func onEveryStore(t *testing.T, rounds map[string]int, test func(t *testing.T, f *front, rounds int)) {
-	t.Helper()
-	for name, open := range map[string]func(t *testing.T) issuer.Store{
+// stores are ways to open an empty store of every kind.
+func stores() map[string]func(t *testing.T) issuer.Store {
+	return map[string]func(t *testing.T) issuer.Store{
 		"memory": func(*testing.T) issuer.Store { return issuer.NewMemoryStore() },
 		"sqlite": func(t *testing.T) issuer.Store {
 			s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "issuer.db"))
@@ -37,7 +35,14 @@ func onEveryStore(t *testing.T, rounds map[string]int, test func(t *testing.T, f
 			t.Cleanup(func() { require.NoError(t, s.Close()) })
 			return s
 		},
-	} {
+	}
+}
+
+// onEveryStore runs a test on three replicas, each time on another kind of store.
+// Two requests in a row are never served by the same replica.
+func onEveryStore(t *testing.T, rounds map[string]int, test func(t *testing.T, f *front, rounds int)) {
+	t.Helper()
+	for name, open := range stores() {
 		t.Run(name, func(t *testing.T) {
 			f := newFront(t, open(t))
 			f.limits = web.Limits{AddressPerMinute: 100_000, AddressBurst: 100_000, AccountPerMinute: 100_000, AccountBurst: 100_000}

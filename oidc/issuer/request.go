@@ -127,6 +127,7 @@ func newSession(req *Request, p *fido.Proof, value string) Session {
 		ACR:            value,
 		AMR:            amr(p),
 		AuthTime:       p.At,
+		RefreshSeed:    newRefreshSeed(),
 	}
 }
 

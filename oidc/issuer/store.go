@@ -51,9 +51,15 @@ type Store interface {
 	// before, the session it belongs to together with [ErrTaken], because the
 	// issuer then ends that session.
 	TakeCode(ctx context.Context, code, refresh Hash, jkt string) (*Session, error)
-	// SessionByRefresh finds the session a refresh token belongs to, ended or
-	// not; [ErrNotFound] if there is none.
+	// SessionByRefresh finds the session a refresh token belongs to or belonged
+	// to, ended or not, and says when that token was replaced; [ErrNotFound] if
+	// there is none.
 	SessionByRefresh(ctx context.Context, refresh Hash) (*Session, error)
+	// ReplaceRefresh makes next the refresh token of the session whose refresh
+	// token is used, and remembers for as long as the session when it did.
+	// [ErrTaken] if no session that goes on has that one, such as after another
+	// call.
+	ReplaceRefresh(ctx context.Context, used, next Hash, at time.Time) error
 	// SessionByID finds a session, ended or not; [ErrNotFound] if there is none.
 	SessionByID(ctx context.Context, id string) (*Session, error)
 	// EndSession marks a session as ended at the given time and reports
@@ -134,6 +140,13 @@ type Session struct {
 	Code           Hash
 	CodeExpires    time.Time
 	Expires        time.Time
+	// RefreshSeed makes each refresh token of the session out of the one before
+	// it, without which it is worth nothing.
+	RefreshSeed []byte
+
+	// Replaced is when the refresh token that it was found by was replaced; zero:
+	// that is still its refresh token.
+	Replaced time.Time `json:"-"`
 
 	Ended     time.Time // zero while it lives
 	EndReason string

@@ -34,6 +34,8 @@ func TestStore(t *testing.T, o Options, open func(t *testing.T) issuer.Store) {
 	t.Run("Code", func(t *testing.T) { testCode(t, open(t)) })
 	t.Run("Binding", func(t *testing.T) { testBinding(t, open(t)) })
 	t.Run("CodeRace", func(t *testing.T) { testCodeRace(t, open(t), o.Rounds) })
+	t.Run("Refresh", func(t *testing.T) { testRefresh(t, open(t)) })
+	t.Run("RefreshRace", func(t *testing.T) { testRefreshRace(t, open(t), o.Rounds) })
 	t.Run("End", func(t *testing.T) { testEnd(t, open(t)) })
 	t.Run("EndRace", func(t *testing.T) { testEndRace(t, open(t), o.Rounds) })
 	t.Run("Proof", func(t *testing.T) { testProof(t, open(t)) })
@@ -67,6 +69,7 @@ func Session(id string, code issuer.Hash) issuer.Session {
 		Code:           code,
 		CodeExpires:    epoch.Add(time.Minute),
 		Expires:        epoch.Add(time.Hour),
+		RefreshSeed:    []byte("seed"),
 	}
 }
 

@@ -35,21 +35,21 @@ func (s *Store) TakeCode(ctx context.Context, code, refresh issuer.Hash, jkt str
 	return se, issuer.ErrTaken
 }
 
-// SessionByRefresh implements [issuer.Store].
-func (s *Store) SessionByRefresh(ctx context.Context, refresh issuer.Hash) (*issuer.Session, error) {
-	return s.session(ctx, `SELECT body, ended, reason, jkt FROM issuer_sessions WHERE refresh = $1`, refresh[:])
-}
-
 // SessionByID implements [issuer.Store].
 func (s *Store) SessionByID(ctx context.Context, id string) (*issuer.Session, error) {
 	return s.session(ctx, `SELECT body, ended, reason, jkt FROM issuer_sessions WHERE id = $1`, id)
 }
 
 func (s *Store) session(ctx context.Context, statement string, args ...any) (*issuer.Session, error) {
+	return s.sessionAnd(ctx, nil, statement, args...)
+}
+
+// sessionAnd reads a session, and what else the row has into more.
+func (s *Store) sessionAnd(ctx context.Context, more []any, statement string, args ...any) (*issuer.Session, error) {
 	var body []byte
 	var ended sql.NullInt64
 	var reason, jkt string
-	if err := s.db.QueryRowContext(ctx, statement, args...).Scan(&body, &ended, &reason, &jkt); err != nil {
+	if err := s.db.QueryRowContext(ctx, statement, args...).Scan(append([]any{&body, &ended, &reason, &jkt}, more...)...); err != nil {
 		return nil, s.failed(ctx, "reading a session", err)
 	}
 	var se issuer.Session

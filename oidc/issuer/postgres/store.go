@@ -53,6 +53,14 @@ CREATE TABLE issuer_proofs (
 CREATE INDEX issuer_proofs_expires ON issuer_proofs (expires);
 `, `
 ALTER TABLE issuer_sessions ADD COLUMN jkt text NOT NULL DEFAULT ''; -- of the key that the code was redeemed with
+`, `
+CREATE TABLE issuer_replaced (
+	refresh  bytea  PRIMARY KEY, -- token that was replaced
+	session  text   NOT NULL,
+	replaced bigint NOT NULL,
+	expires  bigint NOT NULL
+);
+CREATE INDEX issuer_replaced_expires ON issuer_replaced (expires);
 `}}
 
 // Store is an [issuer.Store] on PostgreSQL.
@@ -164,6 +172,7 @@ const sweepAtOnce = 10_000
 var expired = [...]string{
 	`DELETE FROM issuer_requests WHERE id = ANY (ARRAY(SELECT id FROM issuer_requests WHERE expires < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`,
 	`DELETE FROM issuer_sessions WHERE id = ANY (ARRAY(SELECT id FROM issuer_sessions WHERE expires < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`,
+	`DELETE FROM issuer_replaced WHERE refresh = ANY (ARRAY(SELECT refresh FROM issuer_replaced WHERE expires < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`,
 	`DELETE FROM issuer_proofs WHERE proof = ANY (ARRAY(SELECT proof FROM issuer_proofs WHERE expires < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`,
 }
 

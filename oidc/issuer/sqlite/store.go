@@ -53,6 +53,14 @@ CREATE TABLE issuer_proofs (
 CREATE INDEX issuer_proofs_expires ON issuer_proofs (expires);
 `, `
 ALTER TABLE issuer_sessions ADD COLUMN jkt TEXT NOT NULL DEFAULT ''; -- of the key that the code was redeemed with
+`, `
+CREATE TABLE issuer_replaced (
+	refresh  BLOB    NOT NULL PRIMARY KEY, -- token that was replaced
+	session  TEXT    NOT NULL,
+	replaced INTEGER NOT NULL,
+	expires  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX issuer_replaced_expires ON issuer_replaced (expires);
 `}}
 
 // Store is an [issuer.Store] on SQLite.
@@ -191,21 +199,17 @@ func (s *Store) TakeCode(ctx context.Context, code, refresh issuer.Hash, jkt str
 	return se, nil
 }
 
-// SessionByRefresh implements [issuer.Store].
-func (s *Store) SessionByRefresh(ctx context.Context, refresh issuer.Hash) (*issuer.Session, error) {
-	return scanSession(s.db.QueryRowContext(ctx, `SELECT body, ended, reason, jkt FROM issuer_sessions WHERE refresh = ?`, refresh[:]))
-}
-
 // SessionByID implements [issuer.Store].
 func (s *Store) SessionByID(ctx context.Context, id string) (*issuer.Session, error) {
 	return scanSession(s.db.QueryRowContext(ctx, `SELECT body, ended, reason, jkt FROM issuer_sessions WHERE id = ?`, id))
 }
 
-func scanSession(row *sql.Row) (*issuer.Session, error) {
+// scanSession reads a session, and what else the row has into more.
+func scanSession(row *sql.Row, more ...any) (*issuer.Session, error) {
 	var body []byte
 	var ended sql.NullInt64
 	var reason, jkt string
-	if err := row.Scan(&body, &ended, &reason, &jkt); err != nil {
+	if err := row.Scan(append([]any{&body, &ended, &reason, &jkt}, more...)...); err != nil {
 		return nil, notFound("reading a session", err)
 	}
 	var se issuer.Session
@@ -249,7 +253,7 @@ func (s *Store) AddProof(ctx context.Context, proof issuer.Hash, expires time.Ti
 // Sweep implements [issuer.Store].
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	return s.db.WriteBehind(ctx, func(tx *sqlitedb.Tx) error {
-		for _, table := range []string{"issuer_requests", "issuer_sessions", "issuer_proofs"} {
+		for _, table := range []string{"issuer_requests", "issuer_sessions", "issuer_replaced", "issuer_proofs"} {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE expires < ?`, now.UnixNano()); err != nil {
 				return wrap("forgetting what has expired", err)
 			}
