@@ -6,6 +6,9 @@
 // -policy FILE says which keys are accepted, from whom (policy.yaml here shows
 // how), and -metadata FILE keeps what the FIDO Alliance knows about key models.
 //
+// -clients FILE lists the programs that may ask for tokens beside lakekey's own, such
+// as a wiki, or a service that signs its requests (clients.json here shows how).
+//
 // With -db postgres://USER@HOST/DATABASE -audit db -audit-key FILE any number of them,
 // each with a copy of that key, are one provider behind one -url: any serves any
 // step, and all write one log. -checkpoints PLACE keeps its signed checkpoints out

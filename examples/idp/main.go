@@ -21,7 +21,7 @@ const usage = `idp is an OpenID provider whose only credential is a FIDO2 key.
 
 usage:
   idp -db DB -audit LOG [-listen ADDR] [-url URL] [-audience AUD ...]
-      [-policy FILE] [-metadata FILE] [-quarantine] [-checkpoints PLACE ...]
+      [-clients FILE] [-policy FILE] [-metadata FILE] [-quarantine] [-checkpoints PLACE ...]
   idp invite -db DB -user EMAIL [-group GROUP ...]
                                     prints a one-time enrolment link
 
@@ -49,6 +49,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var checkpoints cli.List
 	fs.Var(&checkpoints, "checkpoints", "where the log's signed checkpoints go as well, out of reach of whoever can write the log: a directory, such as a mounted object store, or a URL to post them to (with the token in LAKEKEY_CHECKPOINT_TOKEN); may be repeated")
 	policy := fs.String("policy", "", "file that says which keys are accepted, from whom; see examples/idp/policy.yaml (default: any key that verifies its user)")
+	clients := fs.String("clients", "", "file that lists the programs that may ask for tokens beside lakekey's own; see examples/idp/clients.json; read again when it changes (default: there are none)")
 	metadata := fs.String("metadata", "", "file that keeps what the FIDO Alliance knows about key models, which rules about models need; fetched when it is due")
 	offline := fs.Bool("metadata-offline", false, "fetch nothing: somebody puts the metadata into the file of -metadata")
 	quarantine := fs.Bool("quarantine", false, "hold back keys that newer metadata makes unacceptable until an administrator has looked (default: they are refused and named in the log)")
@@ -82,7 +83,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	p, err := provider.Open(ctx, provider.Config{
 		URL: *address, DB: *db, Audiences: audiences,
 		Audit: *log, AuditKey: *auditKey, Checkpoints: checkpoints, CheckpointToken: secret.New(os.Getenv("LAKEKEY_CHECKPOINT_TOKEN")),
-		Policy: *policy, Metadata: *metadata, MetadataOffline: *offline, Quarantine: *quarantine,
+		Clients: *clients, Policy: *policy, Metadata: *metadata, MetadataOffline: *offline, Quarantine: *quarantine,
 		Logger: slog.New(slog.NewTextHandler(stderr, nil)),
 	})
 	if err != nil {

@@ -14,8 +14,9 @@ func TestAuthlib(t *testing.T) {
 	if python == "" {
 		t.Skip("no Python with Authlib: make a venv, pip install -r .ci/requirements.txt, set LAKEKEY_PYTHON to its python")
 	}
-	f := newLiveFront(t, strangers()...)
-	client := exec.CommandContext(t.Context(), python, "testdata/authlib_client.py", f.url)
+	key := newDPoPKey(t)
+	f := newLiveFront(t, strangers(key)...)
+	client := exec.CommandContext(t.Context(), python, "testdata/authlib_client.py", f.url, key.private(t))
 	client.Env = append(os.Environ(), "AUTHLIB_INSECURE_TRANSPORT=1") // http, on loopback
-	require.Equal(t, []string{"discovery", "code", "wrong"}, f.accompany(t, client))
+	require.Equal(t, []string{"discovery", "code", "wrong", "private_key_jwt"}, f.accompany(t, client))
 }

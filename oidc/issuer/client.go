@@ -1,15 +1,16 @@
 package issuer
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// Client is a program that may ask this issuer for tokens. It is a public
-// client: what holds a token to it is its DPoP key, not a shared secret. Clients
-// are listed, never registered by themselves.
+// Client is a program that may ask this issuer for tokens. No client has a
+// secret: what holds a token to it is its DPoP key, and a confidential one signs
+// its requests. Clients are listed, never registered by themselves.
 type Client struct {
 	ID string
 	// Name is what people read who are asked to sign in to it; empty: the ID.
@@ -35,10 +36,20 @@ type Client struct {
 	// signing out, compared as RedirectURIs are.
 	PostLogoutRedirectURIs []string
 	// InsecureBearer lets it have tokens that are not bound to a DPoP key, if it
-	// sends no proof: whoever holds them can use them, and it cannot refresh
-	// them. For programs that cannot do DPoP (RFC 9449), such as most brokers.
+	// sends no proof: whoever holds them can use them, and without keys of its own
+	// it cannot refresh them. For programs that cannot do DPoP (RFC 9449), such as
+	// most brokers.
 	InsecureBearer bool
+
+	// JWKS are the public keys of a confidential client, as a JWK Set (RFC 7517):
+	// it must sign every request with one (private_key_jwt, RFC 7523). Empty: a
+	// public client.
+	JWKS json.RawMessage
+	keys []clientKey // of JWKS
 }
+
+// confidential reports whether the client proves with a key of its own who it is.
+func (c Client) confidential() bool { return len(c.JWKS) > 0 }
 
 // title is what people know the client as.
 func (c Client) title() string {
@@ -50,7 +61,7 @@ func (c Client) title() string {
 
 // client returns the client with an ID.
 func (i *Issuer) client(id string) (Client, bool) {
-	c, known := i.clients[id]
+	c, known := (*i.clients.Load())[id]
 	return c, known
 }
 
@@ -63,20 +74,31 @@ func (i *Issuer) title(id string) string {
 	return id
 }
 
-func (i *Issuer) addClients(clients []Client) error {
+// SetClients replaces the clients, all at once: what one that is gone began comes
+// to nothing from then on, and what one may no longer do it may not finish either.
+// If there is an error, nothing has changed. Replicas are each told by themselves.
+func (i *Issuer) SetClients(clients []Client) error {
 	if len(clients) == 0 {
-		return errors.New("issuer: Config.Clients is empty: nobody could sign in")
+		return errors.New("issuer: Clients is empty: nobody could sign in")
 	}
+	known := make(map[string]Client, len(clients))
 	for _, c := range clients {
-		if _, twice := i.clients[c.ID]; twice {
+		if _, twice := known[c.ID]; twice {
 			return fmt.Errorf("issuer: client %q is listed twice", c.ID)
 		}
 		if err := i.checkClient(c); err != nil {
 			return err
 		}
+		if c.confidential() {
+			var err error
+			if c.keys, err = parseClientKeys(c.JWKS); err != nil {
+				return fmt.Errorf("issuer: the JWKS of client %q: %v", c.ID, err)
+			}
+		}
 		c.Audiences, c.RedirectURIs, c.PostLogoutRedirectURIs = slices.Clone(c.Audiences), slices.Clone(c.RedirectURIs), slices.Clone(c.PostLogoutRedirectURIs)
-		i.clients[c.ID] = c
+		known[c.ID] = c
 	}
+	i.clients.Store(&known)
 	return nil
 }
 

@@ -46,6 +46,9 @@
 //   - Every token is bound to the client's DPoP key (RFC 9449) unless
 //     [Client.InsecureBearer] says otherwise, and an ID token is for one
 //     audience, which the client must have been granted.
+//   - No client has a secret. One with keys of its own signs an assertion for every
+//     request (private_key_jwt, RFC 7523), for this issuer alone, good for
+//     an hour at most and for one use over all replicas; only registered keys count.
 //   - A browser is sent to no place but a registered redirect URI, compared
 //     character by character; only a loopback port is free (RFC 8252 §7.3). The
 //     answer names this issuer (RFC 9207). PKCE is S256, for every client.
@@ -62,7 +65,8 @@
 //     across replicas. One that was replaced ends its session when it comes again,
 //     unless the proof of the session's key comes with it and its successor has
 //     been in use for no more than a minute: then the client gets the same answer
-//     again, and exactly one token goes on.
+//     again, and exactly one token goes on. Bearers get one only if they sign their
+//     requests, and none of theirs is taken twice.
 //   - A refresh asks the relying party again: a key that was revoked or
 //     quarantined since yields nothing more.
 //   - The store sees hashes of bearer secrets only. Expiry is checked here, not

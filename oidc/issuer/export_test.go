@@ -43,3 +43,18 @@ var (
 	NormalURL        = normalURL
 	SameURL          = sameURL
 )
+
+// VerifyStatement returns who made a statement, and its jti.
+func VerifyStatement(text string, c Client, audience string, now time.Time) (id, jti string, err error) {
+	s, err := parseStatement(text)
+	if err != nil {
+		return "", "", err
+	}
+	if c.keys, err = parseClientKeys(c.JWKS); err != nil {
+		return "", "", err
+	}
+	if err := s.verify(c, audience, now, "", "JWT", typeAssertion); err != nil {
+		return "", "", err
+	}
+	return s.claims.sub, s.claims.jti, nil
+}

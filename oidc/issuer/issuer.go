@@ -39,7 +39,8 @@ type Config struct {
 	// https, or http on a loopback host. The Host header of a request never
 	// has a say in it.
 	URL string
-	// Clients are the programs that may ask; at least one.
+	// Clients are the programs that may ask; at least one. [ParseClients] reads
+	// them from a file, and [Issuer.SetClients] changes them.
 	Clients []Client
 	// Audit receives an intent before and a result after every token.
 	// Required: without a durable record there is no token.
@@ -77,7 +78,7 @@ const (
 // [http.Handler], safe for concurrent use.
 type Issuer struct {
 	url          *url.URL
-	clients      map[string]Client
+	clients      atomic.Pointer[map[string]Client]
 	rp           RelyingParty
 	store        Store
 	audit        *audit.Log
@@ -128,7 +129,6 @@ func New(ctx context.Context, cfg Config, rp RelyingParty, store Store) (*Issuer
 	}
 	i := &Issuer{
 		url:     u,
-		clients: make(map[string]Client, len(cfg.Clients)),
 		rp:      rp,
 		store:   store,
 		audit:   cfg.Audit,
@@ -150,7 +150,7 @@ func New(ctx context.Context, cfg Config, rp RelyingParty, store Store) (*Issuer
 	if i.log == nil {
 		i.log = slog.New(slog.DiscardHandler)
 	}
-	if err := i.addClients(cfg.Clients); err != nil {
+	if err := i.SetClients(cfg.Clients); err != nil {
 		return nil, err
 	}
 	key, set, err := signingKey(ctx, store, i.now())

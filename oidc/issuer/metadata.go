@@ -30,7 +30,9 @@ type metadata struct {
 	RequestParameter       bool     `json:"request_parameter_supported"`
 	RequestURIParameter    bool     `json:"request_uri_parameter_supported"` // true if left out
 	TokenEndpointAuth      []string `json:"token_endpoint_auth_methods_supported"`
+	TokenEndpointAlgs      []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	RevocationEndpointAuth []string `json:"revocation_endpoint_auth_methods_supported"` // client_secret_basic if left out
+	RevocationEndpointAlgs []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	CodeChallengeMethods   []string `json:"code_challenge_methods_supported"`
 	DPoPAlgs               []string `json:"dpop_signing_alg_values_supported"`
 
@@ -98,8 +100,10 @@ func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
 		ClaimsSupported:        claims,
 
 		ClaimsParameter:        i.site != nil,
-		TokenEndpointAuth:      []string{"none"},
-		RevocationEndpointAuth: []string{"none"},
+		TokenEndpointAuth:      []string{authNone, authKey},
+		TokenEndpointAlgs:      statementAlgs,
+		RevocationEndpointAuth: []string{authNone, authKey},
+		RevocationEndpointAlgs: statementAlgs,
 		CodeChallengeMethods:   []string{"S256"},
 		DPoPAlgs:               []string{string(jose.ES256), string(jose.EdDSA), algEd25519},
 		frontMetadata:          i.frontMetadata(),
@@ -217,16 +221,9 @@ func (i *Issuer) newCall(w http.ResponseWriter, r *http.Request, url string) (*c
 		w.Header().Set("WWW-Authenticate", "Basic")
 		return nil, refuse(http.StatusUnauthorized, "invalid_client", "clients of this issuer have no secret: send client_id in the form and a DPoP proof")
 	}
-	if f["client_secret"] != "" || f["client_assertion"] != "" {
-		return nil, refuse(http.StatusBadRequest, "invalid_client", "clients of this issuer have no secret: send client_id in the form and a DPoP proof")
-	}
-	id, err := f.require("client_id")
+	client, err := i.authenticate(r.Context(), f)
 	if err != nil {
 		return nil, err
-	}
-	client, known := i.client(id)
-	if !known {
-		return nil, refuse(http.StatusBadRequest, "invalid_client", "this client_id is not registered; ask the issuer's operator to add it")
 	}
 	return &call{form: f, client: client, proofs: r.Header.Values("DPoP"), url: url, remote: i.remote(r)}, nil
 }

@@ -26,18 +26,32 @@ var openidClient string
 // TestOpenIDClient: npm's openid-client and jose do what they do at any provider,
 // and find nothing amiss.
 func TestOpenIDClient(t *testing.T) {
-	f := newLiveFront(t, strangers()...)
-	passed := f.accompany(t, idptest.Node(t.Context(), t, openidClient, f.url))
-	require.Equal(t, []string{"code", "wrong answers", "errors", "form_post", "pushed", "proof of possession", "device", "logout"}, passed)
+	key := newDPoPKey(t)
+	f := newLiveFront(t, strangers(key)...)
+	passed := f.accompany(t, idptest.Node(t.Context(), t, openidClient, f.url, key.private(t)))
+	require.Equal(t, []string{"code", "wrong answers", "errors", "form_post", "pushed", "proof of possession", "device", "logout", "private_key_jwt"}, passed)
 }
 
 // strangers are clients that nobody here wrote.
-func strangers() []issuer.Client {
+func strangers(key dpopKey) []issuer.Client {
 	return []issuer.Client{
 		{ID: "wiki", Name: "The wiki", RedirectURIs: []string{callback}, PostLogoutRedirectURIs: []string{"https://wiki.example.com/bye"}, InsecureBearer: true},
 		{ID: "native", RedirectURIs: []string{"http://127.0.0.1/callback"}},
 		{ID: "tv", Device: true, InsecureBearer: true},
+		{ID: "service", RedirectURIs: []string{callback}, InsecureBearer: true, JWKS: key.jwks("1")},
 	}
+}
+
+// private is the private key as a JWK, for the process of a client.
+func (k dpopKey) private(t testing.TB) string {
+	t.Helper()
+	d, err := k.Bytes()
+	require.NoError(t, err)
+	jwk := k.jwk()
+	jwk["d"], jwk["kid"], jwk["alg"] = b64.EncodeToString(d), "1", "ES256"
+	text, err := json.Marshal(jwk)
+	require.NoError(t, err)
+	return string(text)
 }
 
 // accompany runs a client in a process of its own and does for it what a person

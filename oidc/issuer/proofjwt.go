@@ -9,7 +9,7 @@ import (
 	"github.com/lakekey/lakekey/internal/strictjson"
 )
 
-// proofJWT is a DPoP proof taken apart. It is read by hand, in a fifth of the
+// proofJWT is a JWT of a client's taken apart, such as a DPoP proof. It is read by hand, in a fifth of the
 // time that go-jose takes, and more strictly: every part has one spelling, and
 // no object a member twice.
 type proofJWT struct {
@@ -17,8 +17,10 @@ type proofJWT struct {
 	claims    []byte
 	signature []byte
 
-	alg, typ string
-	jwk      []byte // raw; nil: absent
+	alg, typ  string
+	kid       string
+	jwk       []byte // raw; nil: absent
+	elsewhere bool   // a header names where a key is
 }
 
 var strictBase64 = base64.RawURLEncoding.Strict()
@@ -46,8 +48,12 @@ func parseProof(jwt string) (*proofJWT, error) {
 			p.alg, err = strictjson.Text(value)
 		case "typ":
 			p.typ, err = strictjson.Text(value)
+		case "kid":
+			p.kid, err = strictjson.Text(value)
 		case "jwk":
 			p.jwk = value
+		case "jku", "x5u", "x5c":
+			p.elsewhere = true
 		case "crit":
 			// RFC 7515 §4.1.11: a JWT is invalid unless all of its critical
 			// extensions are understood, and none is understood here.

@@ -85,8 +85,9 @@ func TestDiscovery(t *testing.T) {
 		"id_token_signing_alg_values_supported": []any{"ES256"}, "acr_values_supported": []any{"phrh", "phr"},
 		"claims_supported":           []any{"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash", "jti", "sid", "session_expiry"},
 		"claims_parameter_supported": false, "request_parameter_supported": false, "request_uri_parameter_supported": false,
-		"revocation_endpoint_auth_methods_supported": []any{"none"},
-		"token_endpoint_auth_methods_supported":      []any{"none"}, "code_challenge_methods_supported": []any{"S256"},
+		"revocation_endpoint_auth_methods_supported": []any{"none", "private_key_jwt"}, "revocation_endpoint_auth_signing_alg_values_supported": []any{"ES256", "PS256", "EdDSA", "Ed25519"},
+		"token_endpoint_auth_methods_supported": []any{"none", "private_key_jwt"}, "token_endpoint_auth_signing_alg_values_supported": []any{"ES256", "PS256", "EdDSA", "Ed25519"},
+		"code_challenge_methods_supported":  []any{"S256"},
 		"dpop_signing_alg_values_supported": []any{"ES256", "EdDSA", "Ed25519"},
 	}, oidc.body)
 	// RFC 8414 §3.1: the path of the issuer comes after the well-known part.

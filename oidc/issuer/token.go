@@ -97,8 +97,8 @@ func (i *Issuer) takeCode(ctx context.Context, c *call, code Hash, device bool) 
 		return reply{}, i.abandon(ctx, s, "its code was redeemed wrongly", err)
 	}
 	i.point("code checked")
-	if s.JKT == "" {
-		// A refresh token that nothing binds would have to change with every use.
+	if s.JKT == "" && !c.client.confidential() {
+		// A refresh token that nothing binds is one that whoever finds it can use.
 		refresh = secret.Value{}
 	}
 	answer, err := i.mint(ctx, c, s, issue{typ: eventIssue, audience: audience, nonce: s.Nonce, refresh: refresh})
@@ -150,6 +150,9 @@ func verifierMatches(verifier, challenge string) bool {
 // prove checks that the request is by the holder of the session's DPoP key, and
 // new.
 func (i *Issuer) prove(ctx context.Context, c *call, s *Session) error {
+	if len(c.proofs) == 0 {
+		return i.holds(ctx, c, s, nil)
+	}
 	p, err := verifyProof(c.proofs, http.MethodPost, c.url, i.now())
 	if err != nil {
 		return err

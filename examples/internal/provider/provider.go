@@ -37,6 +37,10 @@ type Config struct {
 	// must then look at azp too.
 	Audiences []string
 
+	// Clients is the file of the clients beside [ClientID], see
+	// [issuer.ParseClients]; a change counts at once. Empty: there are none.
+	Clients string
+
 	Policy          string // the file of the key policy; empty: any key that verifies its user
 	Metadata        string // the file that keeps the FIDO metadata; empty: nothing is known about key models
 	MetadataOffline bool   // nothing is fetched: somebody puts metadata into that file
@@ -58,6 +62,7 @@ type Provider struct {
 	url string
 
 	metadata *metadata // nil: none
+	registry *registry // nil: not yet
 }
 
 // Open opens the stores and the log, and puts the stages on top.
@@ -102,21 +107,27 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 	if err != nil {
 		return nil, err
 	}
+	registry, clients, err := openRegistry(cfg.Clients, issuer.Client{
+		ID: ClientID, Name: "lakekey on your computer",
+		Audiences: cfg.Audiences, InsecureAnyAudience: len(cfg.Audiences) == 0,
+		RedirectURIs: []string{"http://127.0.0.1/callback", "http://[::1]/callback"},
+		Device:       true,
+	})
+	if err != nil {
+		return nil, err
+	}
 	idp, err := issuer.New(ctx, issuer.Config{
-		URL: cfg.URL,
-		Clients: []issuer.Client{{
-			ID: ClientID, Name: "lakekey on your computer",
-			Audiences: cfg.Audiences, InsecureAnyAudience: len(cfg.Audiences) == 0,
-			RedirectURIs: []string{"http://127.0.0.1/callback", "http://[::1]/callback"},
-			Device:       true,
-		}},
-		Site:   pages,
-		Audit:  p.log,
-		Logger: cfg.Logger,
+		URL:     cfg.URL,
+		Clients: clients,
+		Site:    pages,
+		Audit:   p.log,
+		Logger:  cfg.Logger,
 	}, p.rp, p.db.issuer)
 	if err != nil {
 		return nil, err
 	}
+	registry.keep(ctx, idp, logger)
+	p.registry = registry
 	if err = p.db.keepURL(ctx, cfg.URL); err != nil {
 		return nil, err
 	}
@@ -159,6 +170,9 @@ func (p *Provider) Close() error {
 	var err error
 	if p.metadata != nil {
 		p.metadata.stop()
+	}
+	if p.registry != nil {
+		p.registry.stop()
 	}
 	if p.log != nil {
 		err = p.log.Close()

@@ -9,12 +9,13 @@ from authlib.common.security import generate_token
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc6749.errors import MismatchingStateException
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from authlib.oidc.core import CodeIDToken
 from authlib.oidc.discovery import OpenIDProviderMetadata
 from joserfc import jwt
-from joserfc.jwk import KeySet
+from joserfc.jwk import ECKey, KeySet
 
-issuer = sys.argv[1]
+issuer, secret = sys.argv[1:]
 callback = "https://wiki.example.com/callback"
 
 
@@ -89,6 +90,23 @@ def wrong():
     assert answer["error"] == ["login_required"], answer
 
 
-for test in (discovery, code, wrong):
+def private_key_jwt():
+    client = OAuth2Session("service", ECKey.import_key(json.loads(secret)), redirect_uri=callback, scope="openid email", code_challenge_method="S256", token_endpoint_auth_method="private_key_jwt")
+    # The issuer, and not its token endpoint, is who an assertion is for.
+    client.register_client_auth_method(PrivateKeyJWT(issuer, headers={"kid": "1"}, alg="ES256"))
+    verifier = generate_token(48)
+    url, state = client.create_authorization_url(found["authorization_endpoint"], code_verifier=verifier)
+    back = person(open=url)["at"]
+    first = client.fetch_token(found["token_endpoint"], authorization_response=back, state=state, code_verifier=verifier)["refresh_token"]
+    second = client.refresh_token(found["token_endpoint"], refresh_token=first)["refresh_token"]
+    assert second != first
+    try:
+        client.refresh_token(found["token_endpoint"], refresh_token=first)
+        raise AssertionError("a refresh token twice")
+    except OAuthError as e:
+        assert e.error == "invalid_grant", e.error
+
+
+for test in (discovery, code, wrong, private_key_jwt):
     test()
     passed(test.__name__)

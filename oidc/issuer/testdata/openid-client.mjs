@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import {createInterface} from 'node:readline';
 import * as client from 'openid-client';
-import {createRemoteJWKSet, jwtVerify} from 'jose';
+import {createRemoteJWKSet, importJWK, jwtVerify} from 'jose';
 
-const [issuer] = process.argv.slice(2);
+const [issuer, secretKey] = process.argv.slice(2);
 const lines = createInterface({input: process.stdin})[Symbol.asyncIterator]();
 const person = async (does) => {
 	process.stdout.write(JSON.stringify(does) + '\n');
@@ -176,6 +176,37 @@ await (async function logout() {
 	assert.equal(at, 'https://wiki.example.com/bye?state=so+long');
 	await assert.rejects(client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub));
 	passed('logout');
+})();
+
+const key = await importJWK(JSON.parse(secretKey), 'ES256');
+const serviceWith = (key, kid = '1') => client.discovery(new URL(issuer), 'service', undefined, client.PrivateKeyJwt({key, kid}), {execute: [client.allowInsecureRequests]});
+
+// signIn is what a service does that signs its requests.
+async function signIn(config) {
+	const {checks, parameters} = await begin();
+	const url = await client.buildAuthorizationUrlWithPAR(config, parameters);
+	return client.authorizationCodeGrant(config, answer(await person({open: url.href})), checks);
+}
+
+await (async function privateKeyJWT() {
+	const config = await serviceWith(key);
+	assert.deepEqual(config.serverMetadata().token_endpoint_auth_methods_supported, ['none', 'private_key_jwt']);
+	const first = await signIn(config);
+	assert.equal(first.claims().aud, 'service');
+	const second = await client.refreshTokenGrant(config, first.refresh_token);
+	assert.notEqual(second.refresh_token, first.refresh_token);
+	const third = await client.refreshTokenGrant(config, second.refresh_token);
+	assert.equal(third.claims().auth_time, first.claims().auth_time);
+	await refuses('invalid_grant', () => client.refreshTokenGrant(config, first.refresh_token)); // a copy
+	await refuses('invalid_grant', () => client.refreshTokenGrant(config, third.refresh_token)); // for which all are over
+	const fourth = await signIn(config);
+	await client.tokenRevocation(config, fourth.refresh_token);
+	await refuses('invalid_grant', () => client.refreshTokenGrant(config, fourth.refresh_token));
+	const stranger = await serviceWith((await crypto.subtle.generateKey({name: 'ECDSA', namedCurve: 'P-256'}, false, ['sign'])).privateKey);
+	await refuses('invalid_client', () => client.refreshTokenGrant(stranger, fourth.refresh_token));
+	const nobody = await open('service');
+	await refuses('invalid_client', () => client.refreshTokenGrant(nobody, fourth.refresh_token));
+	passed('private_key_jwt');
 })();
 
 lines.return?.();
