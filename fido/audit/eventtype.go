@@ -72,6 +72,7 @@ var eventTypes = []EventType{
 	{"device.decide", "a person decided whether a device may sign in as them", classAuthorizeSession, 1, Enforced},
 	{"token.issue", "a session began: its first tokens were issued", classAuthorizeSession, 1, Enforced},
 	{"token.refresh", "further tokens of a session were issued", classAuthorizeSession, 1, Enforced},
+	{"token.exchange", "an agent got a token to act for a person", classAuthorizeSession, 1, Enforced},
 	{"session.end", "a session was ended before its time", classAuthentication, 2, Enforced},
 	{"databricks.exchange", "an ID token was exchanged for one of a workspace", classAuthorizeSession, 1, Enforced},
 

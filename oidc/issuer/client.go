@@ -46,6 +46,14 @@ type Client struct {
 	// public client.
 	JWKS json.RawMessage
 	keys []clientKey // of JWKS
+
+	// MayActFor are the clients in whose sessions it may act for people, by token
+	// exchange (RFC 8693); it needs keys for that. The person's program must hand it
+	// an ID token whose audience is its ID. Empty: it acts for nobody.
+	MayActFor []string
+	// Scopes are what it may ask for when it acts for somebody; they mean what the
+	// audience makes of them.
+	Scopes []string
 }
 
 // confidential reports whether the client proves with a key of its own who it is.
@@ -95,8 +103,16 @@ func (i *Issuer) SetClients(clients []Client) error {
 				return fmt.Errorf("issuer: the JWKS of client %q: %v", c.ID, err)
 			}
 		}
+		c.MayActFor, c.Scopes = slices.Clone(c.MayActFor), slices.Clone(c.Scopes)
 		c.Audiences, c.RedirectURIs, c.PostLogoutRedirectURIs = slices.Clone(c.Audiences), slices.Clone(c.RedirectURIs), slices.Clone(c.PostLogoutRedirectURIs)
 		known[c.ID] = c
+	}
+	for _, c := range clients {
+		for _, id := range c.MayActFor {
+			if _, there := known[id]; !there {
+				return fmt.Errorf("issuer: client %q may act in sessions of %q, which is no client: look for a misspelling", c.ID, id)
+			}
+		}
 	}
 	i.clients.Store(&known)
 	return nil
@@ -121,6 +137,14 @@ func (i *Issuer) checkClient(c Client) error {
 		if err := checkRedirectURI(u); err != nil {
 			return fmt.Errorf("issuer: redirect URI %q of client %q: %v", u, c.ID, err)
 		}
+	}
+	for _, s := range c.Scopes {
+		if !printable(s, maxIdentifier) {
+			return fmt.Errorf("issuer: scope %q of client %q: must be 1 to %d printable ASCII characters without spaces", s, c.ID, maxIdentifier)
+		}
+	}
+	if len(c.MayActFor) > 0 && !c.confidential() {
+		return fmt.Errorf("issuer: client %q may act for people but has no keys to prove that it is it: set JWKS", c.ID)
 	}
 	if i.site == nil && (len(c.RedirectURIs) > 0 || c.Device) {
 		return fmt.Errorf("issuer: client %q signs people in on a page, but there is none: set Config.Site", c.ID)

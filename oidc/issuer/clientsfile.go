@@ -15,7 +15,7 @@ const maxClientsFile = 1 << 20
 //
 //	client_id, client_name, audiences, redirect_uris, post_logout_redirect_uris,
 //	require_pushed_authorization_requests, device, jwks,
-//	insecure_any_audience, insecure_bearer
+//	may_act_for, scopes, insecure_any_audience, insecure_bearer
 //
 // They mean what the fields of [Client] mean, and only client_id is required. An
 // unknown member, one that is there twice or has another type is an error that says
@@ -68,6 +68,8 @@ func parseClient(value []byte) (c Client, err error) {
 		"require_pushed_authorization_requests": {&c.PushedOnly, yes},
 		"device":                                {&c.Device, yes},
 		"jwks":                                  {&c.JWKS, "a JWK Set"},
+		"may_act_for":                           {&c.MayActFor, list},
+		"scopes":                                {&c.Scopes, list},
 		"insecure_any_audience":                 {&c.InsecureAnyAudience, yes},
 		"insecure_bearer":                       {&c.InsecureBearer, yes},
 	}

@@ -16,7 +16,7 @@ const clientsFile = `{"clients": [
 	{"client_id": "wiki", "client_name": "The wiki", "redirect_uris": ["https://wiki.example.com/callback"],
 	 "post_logout_redirect_uris": ["https://wiki.example.com/bye"], "require_pushed_authorization_requests": true, "insecure_bearer": true},
 	{"client_id": "job", "device": true, "audiences": ["one", "two"], "insecure_any_audience": false},
-	{"client_id": "service", "jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}}
+	{"client_id": "service", "may_act_for": ["wiki", "job"], "scopes": ["sql"], "jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}}
 ]}`
 
 func TestParseClients(t *testing.T) {
@@ -26,7 +26,15 @@ func TestParseClients(t *testing.T) {
 	require.Equal(t, issuer.Client{ID: "wiki", Name: "The wiki", RedirectURIs: []string{"https://wiki.example.com/callback"}, PostLogoutRedirectURIs: []string{"https://wiki.example.com/bye"}, PushedOnly: true, InsecureBearer: true}, clients[0])
 	require.Equal(t, issuer.Client{ID: "job", Device: true, Audiences: []string{"one", "two"}}, clients[1])
 	require.Contains(t, string(clients[2].JWKS), "Ed25519")
-	require.NoError(t, newFront(t, nil).SetClients(clients))
+	require.Equal(t, []any{[]string{"wiki", "job"}, []string{"sql"}}, []any{clients[2].MayActFor, clients[2].Scopes})
+	f := newFront(t, nil)
+	require.NoError(t, f.SetClients(clients))
+	clients[2].MayActFor[0] = "wikki"
+	require.ErrorContains(t, f.SetClients(clients), `"wikki", which is no client`)
+	clients[2].MayActFor, clients[2].JWKS = []string{"job"}, nil
+	require.ErrorContains(t, f.SetClients(clients), `client "service" may act for people but has no keys`)
+	clients[2].MayActFor, clients[2].Scopes = nil, []string{"a b"}
+	require.ErrorContains(t, f.SetClients(clients), `scope "a b" of client "service"`)
 
 	for file, want := range map[string]string{
 		``:                                  "clients file: ",

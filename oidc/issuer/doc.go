@@ -31,6 +31,12 @@
 //  5. POST /revoke (RFC 7009) with the refresh token and a proof by the same key
 //     ends the session before its time.
 //
+// An agent acts for a person by token exchange (RFC 8693): the person's program gets
+// an ID token whose audience is the agent, and hands it over; the agent brings it to
+// /token with an actor token that it has signed. [Client.MayActFor] says who may.
+// /introspect (RFC 7662) tells a client that signs its requests whether a token is
+// good now.
+//
 // # Guarantees
 //
 //   - Nothing is issued without a touch made for it: every session starts with
@@ -49,9 +55,16 @@
 //   - No client has a secret. One with keys of its own signs an assertion for every
 //     request (private_key_jwt, RFC 7523), for this issuer alone, good for
 //     an hour at most and for one use over all replicas; only registered keys count.
+//   - A delegated token names the person in sub, every agent in act, and one
+//     audience that each of them and the person's program may ask for. Its scopes
+//     were asked for by name, and are no more than those of whoever handed on. It
+//     ends with the token that was exchanged, at the latest, and it goes through
+//     three hands at most. Nobody is named in act whose actor token did not prove it.
 //   - A browser is sent to no place but a registered redirect URI, compared
 //     character by character; only a loopback port is free (RFC 8252 §7.3). The
 //     answer names this issuer (RFC 9207). PKCE is S256, for every client.
+//   - A token is introspected for its audience and for who it was issued to, and is
+//     live only while its session, its key and the rights of its agents are.
 //   - The record of an intent is durable before a token is signed. If it cannot
 //     be written there is no token. The result is queued before the token is
 //     sent and on disk soon after; a crash in between leaves the intent open,

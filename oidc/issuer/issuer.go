@@ -77,31 +77,32 @@ const (
 // Issuer is an OpenID provider whose only credential is a FIDO2 key. It is an
 // [http.Handler], safe for concurrent use.
 type Issuer struct {
-	url          *url.URL
-	clients      atomic.Pointer[map[string]Client]
-	rp           RelyingParty
-	store        Store
-	audit        *audit.Log
-	site         *web.Site // nil: no pages
-	session      time.Duration
-	token        time.Duration
-	now          func() time.Time
-	log          *slog.Logger
-	idSigner     signer
-	atSigner     signer
-	keys         *jose.JSONWebKeySet // that are published
-	routes       map[string]route
-	tokenURL     string
-	challengeURL string
-	authorizeURL string
-	pageURL      string
-	pushURL      string
-	startURL     string // where devices start
-	deviceURL    string // where people go for them
-	userinfoURL  string
-	logoutURL    string
-	revokeURL    string
-	swept        atomic.Int64 // Unix seconds
+	url           *url.URL
+	clients       atomic.Pointer[map[string]Client]
+	rp            RelyingParty
+	store         Store
+	audit         *audit.Log
+	site          *web.Site // nil: no pages
+	session       time.Duration
+	token         time.Duration
+	now           func() time.Time
+	log           *slog.Logger
+	idSigner      signer
+	atSigner      signer
+	keys          *jose.JSONWebKeySet // that are published
+	routes        map[string]route
+	tokenURL      string
+	challengeURL  string
+	authorizeURL  string
+	pageURL       string
+	pushURL       string
+	startURL      string // where devices start
+	deviceURL     string // where people go for them
+	userinfoURL   string
+	logoutURL     string
+	revokeURL     string
+	introspectURL string
+	swept         atomic.Int64 // Unix seconds
 
 	failPoint func(string) // between any two steps; nil outside tests
 }

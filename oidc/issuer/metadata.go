@@ -10,7 +10,7 @@ import (
 )
 
 // metadata describes the issuer to clients: OpenID Connect Discovery §3 and
-// RFC 8414 §2, with the revocation endpoint of RFC 7009, plus what FiPA §8 and RFC 9449 §5.1 add.
+// RFC 8414 §2, with the endpoints of RFC 7009 and RFC 7662, plus what FiPA §8 and RFC 9449 §5.1 add.
 // What needs a page is absent where there is none: an authorization_endpoint is
 // asked for by RFC 8414 only if a grant uses it.
 type metadata struct {
@@ -33,6 +33,9 @@ type metadata struct {
 	TokenEndpointAlgs      []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	RevocationEndpointAuth []string `json:"revocation_endpoint_auth_methods_supported"` // client_secret_basic if left out
 	RevocationEndpointAlgs []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionEndpoint  string   `json:"introspection_endpoint"`
+	IntrospectionAuth      []string `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectionAlgs      []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
 	CodeChallengeMethods   []string `json:"code_challenge_methods_supported"`
 	DPoPAlgs               []string `json:"dpop_signing_alg_values_supported"`
 
@@ -76,11 +79,12 @@ type route struct {
 func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
 	base, path := i.url.String(), i.url.Path
 	i.tokenURL, i.challengeURL, i.revokeURL = base+"/token", base+"/authorize-challenge", base+"/revoke"
+	i.introspectURL = base + "/introspect"
 	i.authorizeURL, i.pageURL, i.pushURL = base+"/authorize", base+"/authorize/page", base+"/par"
 	i.startURL, i.deviceURL, i.userinfoURL, i.logoutURL = base+"/device_authorization", base+"/device", base+"/userinfo", base+"/logout"
 	scopes := []string{scopeOpenID}
 	claims := []string{"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash", "jti", "sid", "session_expiry"}
-	grants := []string{grantCode, grantRefresh}
+	grants := []string{grantCode, grantRefresh, grantExchange}
 	if i.site != nil {
 		grants = append(grants, grantDevice)
 		scopes, claims = append(scopes, scopeProfile, scopeEmail), append(claims, claimEmail, claimUserName)
@@ -104,6 +108,9 @@ func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
 		TokenEndpointAlgs:      statementAlgs,
 		RevocationEndpointAuth: []string{authNone, authKey},
 		RevocationEndpointAlgs: statementAlgs,
+		IntrospectionEndpoint:  i.introspectURL,
+		IntrospectionAuth:      []string{authKey},
+		IntrospectionAlgs:      statementAlgs,
 		CodeChallengeMethods:   []string{"S256"},
 		DPoPAlgs:               []string{string(jose.ES256), string(jose.EdDSA), algEd25519},
 		frontMetadata:          i.frontMetadata(),
@@ -123,6 +130,7 @@ func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
 		path + "/authorize-challenge": {http.MethodPost, i.endpoint(i.challengeURL, i.challenge)},
 		path + "/token":               {http.MethodPost, i.endpoint(i.tokenURL, i.redeem)},
 		path + "/revoke":              {http.MethodPost, i.endpoint(i.revokeURL, i.revoke)},
+		path + "/introspect":          {http.MethodPost, i.endpoint(i.introspectURL, i.introspect)},
 	}
 	if i.site != nil {
 		i.addPages(path)

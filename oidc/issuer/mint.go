@@ -52,6 +52,7 @@ type accessClaims struct {
 	ID           string        `json:"jti"`
 	Session      string        `json:"sid"`
 	Confirmation *confirmation `json:"cnf,omitempty"`
+	Actor        *actor        `json:"act,omitempty"` // of a delegated one, which is for its audience
 }
 
 type confirmation struct {
@@ -123,7 +124,7 @@ func (i *Issuer) mint(ctx context.Context, c *call, s *Session, is issue) (answe
 	i.point("result recorded")
 	return ok(tokenBody{
 		AccessToken:      accessToken.Reveal(),
-		TokenType:        s.tokenType(),
+		TokenType:        tokenType(s.JKT),
 		ExpiresIn:        int64(expires.Sub(now) / time.Second),
 		IDToken:          idToken.Reveal(),
 		RefreshToken:     is.refresh.Reveal(),
@@ -201,8 +202,8 @@ func named(s *Session, names []string) (email, userName string) {
 }
 
 // tokenType is DPoP for tokens that are bound to a key (RFC 9449 §5).
-func (s *Session) tokenType() string {
-	if s.JKT == "" {
+func tokenType(jkt string) string {
+	if jkt == "" {
 		return "Bearer"
 	}
 	return "DPoP"

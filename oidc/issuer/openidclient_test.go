@@ -29,7 +29,7 @@ func TestOpenIDClient(t *testing.T) {
 	key := newDPoPKey(t)
 	f := newLiveFront(t, strangers(key)...)
 	passed := f.accompany(t, idptest.Node(t.Context(), t, openidClient, f.url, key.private(t)))
-	require.Equal(t, []string{"code", "wrong answers", "errors", "form_post", "pushed", "proof of possession", "device", "logout", "private_key_jwt"}, passed)
+	require.Equal(t, []string{"code", "wrong answers", "errors", "form_post", "pushed", "proof of possession", "device", "logout", "private_key_jwt", "introspection", "token exchange"}, passed)
 }
 
 // strangers are clients that nobody here wrote.
@@ -38,7 +38,9 @@ func strangers(key dpopKey) []issuer.Client {
 		{ID: "wiki", Name: "The wiki", RedirectURIs: []string{callback}, PostLogoutRedirectURIs: []string{"https://wiki.example.com/bye"}, InsecureBearer: true},
 		{ID: "native", RedirectURIs: []string{"http://127.0.0.1/callback"}},
 		{ID: "tv", Device: true, InsecureBearer: true},
-		{ID: "service", RedirectURIs: []string{callback}, InsecureBearer: true, JWKS: key.jwks("1")},
+		{ID: "service", RedirectURIs: []string{callback}, InsecureBearer: true, JWKS: key.jwks("1"), Audiences: []string{"assistant", "helper", "warehouse"}},
+		{ID: "assistant", InsecureBearer: true, JWKS: key.jwks("1"), Audiences: []string{"helper", "warehouse"}, Scopes: []string{"sql", "files"}, MayActFor: []string{"service"}},
+		{ID: "helper", InsecureBearer: true, JWKS: key.jwks("1"), Audiences: []string{"warehouse"}, Scopes: []string{"sql", "files"}, MayActFor: []string{"service"}},
 	}
 }
 

@@ -20,7 +20,11 @@ type ownToken struct {
 	Subject       string        `json:"sub"`
 	Audience      string        `json:"aud"`
 	AuthorizedFor string        `json:"azp"`
+	ClientID      string        `json:"client_id"`
 	Scope         string        `json:"scope"`
+	ID            string        `json:"jti"`
+	IssuedAt      int64         `json:"iat"`
+	Actor         *actor        `json:"act"`
 	Expires       int64         `json:"exp"`
 	Session       string        `json:"sid"`
 	Confirmation  *confirmation `json:"cnf"`

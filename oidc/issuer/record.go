@@ -12,11 +12,12 @@ import (
 // The types of the issuer's audit events. Sign-ins themselves are recorded by
 // the relying party.
 const (
-	eventIssue     = "token.issue"   // the first tokens of a session, its refresh token included
-	eventRefresh   = "token.refresh" // further tokens
-	eventAuthorize = "authorize"     // only refusals: a proof that did not become a session
-	eventDevice    = "device.decide" // a person let a device in, or did not
-	eventEnd       = "session.end"   // before its hard end
+	eventIssue     = "token.issue"    // the first tokens of a session, its refresh token included
+	eventRefresh   = "token.refresh"  // further tokens
+	eventExchange  = "token.exchange" // a token with which an agent acts for a person
+	eventAuthorize = "authorize"      // only refusals: a proof that did not become a session
+	eventDevice    = "device.decide"  // a person let a device in, or did not
+	eventEnd       = "session.end"    // before its hard end
 )
 
 // event describes an act on a session.

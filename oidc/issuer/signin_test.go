@@ -81,10 +81,11 @@ func TestDiscovery(t *testing.T) {
 	require.Equal(t, map[string]any{
 		"issuer": baseURL, "jwks_uri": baseURL + "/jwks", "token_endpoint": tokenURL, "authorization_challenge_endpoint": challengeAt, "revocation_endpoint": revokeAt,
 		"scopes_supported": []any{"openid"}, "response_types_supported": []any{"code"},
-		"grant_types_supported": []any{"authorization_code", "refresh_token"}, "subject_types_supported": []any{"public"},
+		"grant_types_supported": []any{"authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"}, "subject_types_supported": []any{"public"},
 		"id_token_signing_alg_values_supported": []any{"ES256"}, "acr_values_supported": []any{"phrh", "phr"},
 		"claims_supported":           []any{"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash", "jti", "sid", "session_expiry"},
 		"claims_parameter_supported": false, "request_parameter_supported": false, "request_uri_parameter_supported": false,
+		"introspection_endpoint": baseURL + "/introspect", "introspection_endpoint_auth_methods_supported": []any{"private_key_jwt"}, "introspection_endpoint_auth_signing_alg_values_supported": []any{"ES256", "PS256", "EdDSA", "Ed25519"},
 		"revocation_endpoint_auth_methods_supported": []any{"none", "private_key_jwt"}, "revocation_endpoint_auth_signing_alg_values_supported": []any{"ES256", "PS256", "EdDSA", "Ed25519"},
 		"token_endpoint_auth_methods_supported": []any{"none", "private_key_jwt"}, "token_endpoint_auth_signing_alg_values_supported": []any{"ES256", "PS256", "EdDSA", "Ed25519"},
 		"code_challenge_methods_supported":  []any{"S256"},

@@ -30,6 +30,8 @@ func (i *Issuer) redeem(r *http.Request, c *call) (reply, error) {
 		return i.redeemCode(r.Context(), c)
 	case grantRefresh:
 		return i.refresh(r.Context(), c)
+	case grantExchange:
+		return i.exchangeToken(r.Context(), c)
 	case grantDevice:
 		return i.redeemDevice(r.Context(), c)
 	default:

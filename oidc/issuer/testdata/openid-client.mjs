@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import {createInterface} from 'node:readline';
 import * as client from 'openid-client';
-import {createRemoteJWKSet, importJWK, jwtVerify} from 'jose';
+import {createRemoteJWKSet, importJWK, jwtVerify, SignJWT} from 'jose';
 
 const [issuer, secretKey] = process.argv.slice(2);
 const lines = createInterface({input: process.stdin})[Symbol.asyncIterator]();
@@ -179,7 +179,7 @@ await (async function logout() {
 })();
 
 const key = await importJWK(JSON.parse(secretKey), 'ES256');
-const serviceWith = (key, kid = '1') => client.discovery(new URL(issuer), 'service', undefined, client.PrivateKeyJwt({key, kid}), {execute: [client.allowInsecureRequests]});
+const serviceWith = (key, id = 'service', kid = '1') => client.discovery(new URL(issuer), id, undefined, client.PrivateKeyJwt({key, kid}), {execute: [client.allowInsecureRequests]});
 
 // signIn is what a service does that signs its requests.
 async function signIn(config) {
@@ -207,6 +207,57 @@ await (async function privateKeyJWT() {
 	const nobody = await open('service');
 	await refuses('invalid_client', () => client.refreshTokenGrant(nobody, fourth.refresh_token));
 	passed('private_key_jwt');
+})();
+
+await (async function introspection() {
+	const config = await serviceWith(key);
+	const tokens = await signIn(config);
+	const access = await client.tokenIntrospection(config, tokens.access_token);
+	assert.deepEqual([access.active, access.sub, access.client_id, access.scope, access.token_type, access.iss], [true, 'ada@example.com', 'service', 'openid email', 'Bearer', issuer]);
+	assert.equal((await client.tokenIntrospection(config, tokens.refresh_token, {token_type_hint: 'refresh_token'})).active, true);
+	const wiki = await open('wiki');
+	const {checks, parameters} = await begin();
+	const theirs = await client.authorizationCodeGrant(wiki, answer(await person({open: client.buildAuthorizationUrl(wiki, parameters).href})), checks);
+	assert.deepEqual(await client.tokenIntrospection(config, theirs.access_token), {active: false});
+	await refuses('invalid_client', () => client.tokenIntrospection(wiki, theirs.access_token));
+	await client.tokenRevocation(config, tokens.refresh_token);
+	for (const token of [tokens.access_token, tokens.id_token, tokens.refresh_token]) {
+		assert.deepEqual(await client.tokenIntrospection(config, token), {active: false});
+	}
+	passed('introspection');
+})();
+
+await (async function tokenExchange() {
+	const said = (id, header = {}) => new SignJWT({}).setProtectedHeader({alg: 'ES256', kid: '1', ...header}).setIssuer(id).setSubject(id)
+		.setAudience(issuer).setJti(crypto.randomUUID()).setIssuedAt().setExpirationTime('1m').sign(key);
+	const jwt = 'urn:ietf:params:oauth:token-type:jwt';
+	const grant = 'urn:ietf:params:oauth:grant-type:token-exchange';
+	const service = await serviceWith(key);
+	assert(service.serverMetadata().grant_types_supported.includes(grant));
+	// What the person's program does by hand: openid-client takes no ID token for others.
+	const session = await signIn(service);
+	const handed = await (await fetch(issuer + '/token', {method: 'POST', body: new URLSearchParams({
+		grant_type: 'refresh_token', refresh_token: session.refresh_token, audience: 'assistant',
+		client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer', client_assertion: await said('service'),
+	})})).json();
+	const exchange = async (id, subject, more = {}) => client.genericGrantRequest(await serviceWith(key, id), grant, {
+		subject_token: subject, subject_token_type: jwt, actor_token: await said(id, {typ: 'actor+jwt'}), actor_token_type: jwt, audience: 'warehouse', ...more,
+	});
+	const handedOn = await exchange('assistant', handed.id_token, {audience: 'helper', scope: 'sql'});
+	assert.equal(handedOn.issued_token_type, 'urn:ietf:params:oauth:token-type:access_token');
+	const last = await exchange('helper', handedOn.access_token, {scope: 'sql'});
+	const {payload} = await jwtVerify(last.access_token, keys, {issuer, audience: 'warehouse', algorithms: ['ES256'], typ: 'at+jwt', subject: 'ada@example.com'});
+	assert.deepEqual(payload.act, {sub: 'helper', act: {sub: 'assistant'}});
+	assert.deepEqual([payload.client_id, payload.scope], ['helper', 'sql']);
+	assert.equal((await client.tokenIntrospection(await serviceWith(key, 'helper'), last.access_token)).active, true);
+	await refuses('invalid_scope', () => exchange('helper', handedOn.access_token, {scope: 'sql files'}));
+	await refuses('invalid_target', () => exchange('helper', handedOn.access_token, {audience: 'elsewhere'}));
+	await refuses('invalid_request', () => exchange('helper', handed.id_token));
+	await refuses('invalid_request', async () => exchange('assistant', handed.id_token, {actor_token: await said('assistant')}));
+	await client.tokenRevocation(service, handed.refresh_token);
+	await refuses('invalid_grant', () => exchange('assistant', handed.id_token));
+	assert.deepEqual(await client.tokenIntrospection(await serviceWith(key, 'helper'), last.access_token), {active: false});
+	passed('token exchange');
 })();
 
 lines.return?.();
