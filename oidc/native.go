@@ -136,6 +136,9 @@ func parseChallenge(body []byte) (*challenge, error) {
 // touch is the one place that wakes a key. A challenge that has run out cannot be
 // answered, so the key does not blink for longer than it lives.
 func (f *ceremony) touch(ctx context.Context, key Key, c *challenge) ([]byte, error) {
+	if err := ctx.Err(); err != nil { // a transport need not look at it
+		return nil, sealed(ctx, "waking the key", err)
+	}
 	within := ctx
 	if c.lives > 0 {
 		var cancel context.CancelFunc

@@ -84,8 +84,18 @@ const text = (buffer) => buffer && btoa(Array.from(new Uint8Array(buffer), (b) =
 const descriptors = (list) => (list || []).map((d) => ({...d, id: bytes(d.id)}));
 const requireKeys = () => { if (!window.PublicKeyCredential) throw named('NoKeys'); };
 
+// ambient is a request to the browser that nobody waits for. One that somebody
+// waits for ends it first: a browser has one at a time.
+let ambient = null;
+const endAmbient = async () => {
+	ambient?.stop.abort();
+	await ambient?.over;
+	ambient = null;
+};
+
 async function create(o, extra) {
 	requireKeys();
+	if (!extra) await endAmbient();
 	const publicKey = {...o, challenge: bytes(o.challenge), user: {...o.user, id: bytes(o.user.id)}, excludeCredentials: descriptors(o.excludeCredentials)};
 	const c = await navigator.credentials.create({publicKey, ...extra});
 	if (!c) throw named('NotAllowedError');
@@ -101,6 +111,7 @@ async function create(o, extra) {
 
 async function get(o, extra) {
 	requireKeys();
+	if (!extra) await endAmbient();
 	const publicKey = {...o, challenge: bytes(o.challenge), allowCredentials: descriptors(o.allowCredentials)};
 	const c = await navigator.credentials.get({publicKey, ...extra});
 	if (!c) throw named('NotAllowedError');
@@ -333,15 +344,19 @@ function keys(page) {
 
 // quietly lets the browser add a passkey of its own, without a prompt, for
 // somebody who has just signed in. It may well decline, and that is no error.
-async function quietly(add) {
+function quietly(add) {
+	const stop = new AbortController();
+	ambient = {stop, over: addQuietly(add, stop.signal)};
+}
+async function addQuietly(add, stopped) {
 	const tried = 'lakekey-quiet';
 	if (sessionStorage.getItem(tried)) return;
 	sessionStorage.setItem(tried, '1');
 	try {
 		const can = await window.PublicKeyCredential?.getClientCapabilities?.();
 		if (!can?.conditionalCreate) return;
-		await add({name: 'Passkey of this browser', quiet: true}, {mediation: 'conditional'});
-		await reloadSaying('Your browser has added a passkey, so that you can sign in without the key next time.');
+		await add({name: 'Passkey of this browser', quiet: true}, {mediation: 'conditional', signal: stopped});
+		reloadSaying('Your browser has added a passkey, so that you can sign in without the key next time.');
 	} catch { /* it declined, or the key policy did */ }
 }
 
