@@ -16,6 +16,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
 
+	"github.com/lakekey/lakekey/fido/web"
 	"github.com/lakekey/lakekey/oidc/issuer"
 	"github.com/lakekey/lakekey/oidc/issuer/issuertest"
 )
@@ -55,6 +56,8 @@ func newService(t testing.TB, s issuer.Store, more ...issuer.Client) *service {
 	t.Helper()
 	key := newDPoPKey(t)
 	f := newFront(t, s, append(more, issuer.Client{ID: "service", RedirectURIs: []string{callback}, Device: true, InsecureBearer: true, JWKS: key.jwks("1")})...)
+	f.limits = web.Limits{AddressPerMinute: 100_000, AddressBurst: 100_000, AccountPerMinute: 100_000, AccountBurst: 100_000}
+	f.Issuer = f.replica(t)
 	return &service{f, key, "service"}
 }
 
@@ -353,5 +356,33 @@ func FuzzStatement(f *testing.F) {
 		require.NoError(t, err)
 		_, err = signed.Verify(k.Public())
 		require.NoError(t, err)
+	})
+}
+
+func FuzzClientKeys(f *testing.F) {
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(f, err)
+	for _, key := range []any{newDPoPKey(f).Public(), private.Public(), private} {
+		set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key, KeyID: "1", Use: "sig"}}})
+		require.NoError(f, err)
+		f.Add(set)
+	}
+	f.Add([]byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","alg":"EdDSA"}]}`))
+	f.Add([]byte(`{"keys":[{"kty":"oct","k":"AAAA"}]}`))
+	f.Fuzz(func(t *testing.T, set []byte) {
+		n, err := issuer.ClientKeys(set)
+		if err != nil {
+			require.Zero(t, n)
+			return
+		}
+		var plain struct{ Keys []map[string]any }
+		require.NoError(t, json.Unmarshal(set, &plain))
+		require.Len(t, plain.Keys, n)
+		require.Positive(t, n)
+		for _, k := range plain.Keys {
+			for _, private := range []string{"d", "p", "q", "k"} {
+				require.NotContains(t, k, private)
+			}
+		}
 	})
 }

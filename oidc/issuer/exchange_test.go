@@ -10,6 +10,7 @@ import (
 
 	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/oidc/issuer"
+	"github.com/lakekey/lakekey/oidc/issuer/issuertest"
 )
 
 const (
@@ -298,4 +299,55 @@ func TestForgedExchanges(t *testing.T) {
 		})
 	}
 	require.Equal(t, http.StatusOK, g.exchange(t, "assistant", subject).status)
+}
+
+// A delegated token is none of the session's own: it is no ID token, and this issuer's
+// own resources are not its audience.
+func TestDelegatedTokensAreNotTheSessions(t *testing.T) {
+	g := newAgents(t)
+	subject, _ := g.hand(t, "assistant")
+	token := g.exchange(t, "assistant", subject, "requested_token_type", typeJWT).text("access_token")
+	_, _, err := g.p.OwnToken(token, "JWT")
+	require.Error(t, err)
+	who, _, err := g.p.OwnToken(token, "at+jwt")
+	require.NoError(t, err)
+	require.Equal(t, "ada@example.com", who)
+	g.exchange(t, "assistant", token).refused(t, 400, "invalid_request")
+	g.refresh(t, token).refused(t, 400, "invalid_grant")
+	require.Equal(t, http.StatusOK, post(t, g.p, revokeAt, url.Values{"client_id": {clientID}, "token": {token}}).status, "RFC 7009 §2.2")
+	require.Equal(t, true, g.introspect(t, "assistant", token).body["active"], "which has revoked nothing")
+}
+
+// Without a durable record no agent acts.
+func TestNoRecordNoDelegation(t *testing.T) {
+	g := newAgents(t)
+	subject, _ := g.hand(t, "assistant")
+	g.p.SetFailPoint(func(at string) {
+		if at == "exchange checked" {
+			require.NoError(t, g.p.log.Close())
+		}
+	})
+	a := g.exchange(t, "assistant", subject)
+	a.refused(t, http.StatusServiceUnavailable, "temporarily_unavailable")
+	require.NotContains(t, a.body, "access_token")
+}
+
+// One actor token sent 64 times at once is good once.
+func TestParallelReplaysOfAnActorToken(t *testing.T) {
+	g := newAgents(t)
+	subject, _ := g.hand(t, "assistant")
+	for round := range short(40) {
+		token := g.sign("assistant", actorHeader(nil))
+		forms := make([]url.Values, 64)
+		for n := range forms {
+			forms[n] = g.exchangeForm("assistant", subject, "actor_token", token)
+		}
+		won := issuertest.Race(t, len(forms), func(n int) error {
+			if post(t, g.p, tokenURL, forms[n]).status != http.StatusOK {
+				return issuer.ErrTaken
+			}
+			return nil
+		})
+		require.Equal(t, 1, won, "round %d", round)
+	}
 }

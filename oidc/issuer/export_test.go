@@ -58,3 +58,9 @@ func VerifyStatement(text string, c Client, audience string, now time.Time) (id,
 	}
 	return s.claims.sub, s.claims.jti, nil
 }
+
+// ClientKeys reads a JWK Set of a client's, and returns how many keys it has.
+func ClientKeys(set []byte) (int, error) {
+	keys, err := parseClientKeys(set)
+	return len(keys), err
+}

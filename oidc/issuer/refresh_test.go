@@ -120,7 +120,7 @@ func TestParallelRefreshes(t *testing.T) {
 			require.NoError(t, err)
 			c := newPerson(t, p)
 			token := c.signIn(t).text("refresh_token")
-			for round := range short(100) {
+			for round := range short(50) {
 				got := make([]string, 20)
 				issuertest.Race(t, len(got), func(n int) error {
 					a := post(t, []http.Handler{p, replica}[n%2], tokenURL, c.refreshment(token), c.proof())
