@@ -1,6 +1,8 @@
 package issuer_test
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"testing"
@@ -26,6 +28,7 @@ type agents struct {
 	*person
 	keys map[string]dpopKey
 	list []issuer.Client
+	log  bytes.Buffer
 }
 
 // newAgents makes assistant, which may act in the program's sessions, helper, which
@@ -51,7 +54,10 @@ func newAgents(t testing.TB) *agents {
 		g.list = append(g.list, c)
 	}
 	g.list = append(g.list, own, issuer.Client{ID: "plain"}, issuer.Client{ID: "second", Audiences: []string{"assistant"}})
-	p := newProvider(t, func(_ *provider, cfg *issuer.Config) { cfg.Clients = g.list })
+	p := newProvider(t, func(_ *provider, cfg *issuer.Config) {
+		cfg.Clients = g.list
+		cfg.Logger = slog.New(slog.NewTextHandler(&g.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
 	g.person = newPerson(t, p)
 	return g
 }

@@ -38,15 +38,15 @@ func (i *Issuer) refresh(ctx context.Context, c *call) (reply, error) {
 	if err := i.checkRefresh(ctx, c, s); err != nil {
 		return reply{}, i.refused(ctx, eventRefresh, c, s, err)
 	}
-	audience, allowed := i.audience(c.client, c.form["audience"])
-	if !allowed {
-		return reply{}, i.refused(ctx, eventRefresh, c, s, badAudience(c.client))
-	}
 	next := s.successor(token)
 	if !s.Replaced.IsZero() {
 		if err := i.again(ctx, s, next); err != nil {
 			return reply{}, i.refused(ctx, eventRefresh, c, s, err)
 		}
+	}
+	audience, allowed := i.audience(c.client, c.form["audience"])
+	if !allowed {
+		return reply{}, i.refused(ctx, eventRefresh, c, s, badAudience(c.client))
 	}
 	i.point("refresh checked")
 	// OpenID Connect Core §12.2: a refreshed ID token "SHOULD NOT have a nonce

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -61,8 +62,11 @@ func (k taker) hear(t *testing.T) string {
 	return ""
 }
 
+func refresh(n int) issuer.Hash { return issuer.HashOf(secret.New(fmt.Sprint("refresh ", n))) }
+
 // TestFourProcesses lets four processes, this test binary again, redeem the same
-// codes at the same time: of 64 takers one wins each.
+// codes at the same time, and replace the same refresh tokens: of 64 takers one wins
+// each.
 func TestFourProcesses(t *testing.T) {
 	if address := os.Getenv(takerOf); address != "" {
 		take(t, open(t, address))
@@ -90,19 +94,23 @@ func TestFourProcesses(t *testing.T) {
 	wins := make([]int, len(takers))
 	for n := range rounds() {
 		require.NoError(t, store.AddSession(t.Context(), issuertest.Session(fmt.Sprint("session ", n), code(n))))
+		require.NoError(t, store.AddSession(t.Context(), issuertest.Session(fmt.Sprint("family ", n), code(-1-n))))
+		_, err := store.TakeCode(t.Context(), code(-1-n), refresh(n), "")
+		require.NoError(t, err)
 		// Each has its turn to hear first: the first to hear often wins.
 		for i := range takers {
 			takers[(n+i)%len(takers)].say(t, n)
 		}
-		total := 0
+		total, replaced := 0, 0
 		for i, k := range takers {
-			var won int
-			_, err := fmt.Sscanf(k.hear(t), "WON %d", &won)
+			var won, changed int
+			_, err := fmt.Sscanf(k.hear(t), "WON %d %d", &won, &changed)
 			require.NoError(t, err)
 			wins[i] += won
 			total += won
+			replaced += changed
 		}
-		require.Equal(t, 1, total, "code %d", n)
+		require.Equal(t, []int{1, 1}, []int{total, replaced}, "code and refresh token %d", n)
 	}
 	for _, k := range takers {
 		require.NoError(t, k.in.Close())
@@ -121,19 +129,26 @@ func take(t *testing.T, store *postgres.Store) {
 		_, err := fmt.Sscan(in.Text(), &n)
 		require.NoError(t, err)
 		var wg sync.WaitGroup
-		var won atomic.Int64
+		var won, changed atomic.Int64
 		for goroutine := range 16 {
 			wg.Go(func() {
-				refresh := issuer.HashOf(secret.New(fmt.Sprint(os.Getpid(), " ", n, " ", goroutine)))
-				switch _, err := store.TakeCode(t.Context(), code(n), refresh, ""); {
+				next := issuer.HashOf(secret.New(fmt.Sprint(os.Getpid(), " ", n, " ", goroutine)))
+				switch _, err := store.TakeCode(t.Context(), code(n), next, ""); {
 				case err == nil:
 					won.Add(1)
 				case !errors.Is(err, issuer.ErrTaken):
 					t.Errorf("code %d: %v", n, err)
 				}
+				next = issuer.HashOf(secret.New(fmt.Sprint("next ", os.Getpid(), " ", n, " ", goroutine)))
+				switch err := store.ReplaceRefresh(t.Context(), refresh(n), next, time.Now()); {
+				case err == nil:
+					changed.Add(1)
+				case !errors.Is(err, issuer.ErrTaken):
+					t.Errorf("refresh token %d: %v", n, err)
+				}
 			})
 		}
 		wg.Wait()
-		fmt.Println("TAKER WON", won.Load())
+		fmt.Println("TAKER WON", won.Load(), changed.Load())
 	}
 }
