@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -110,44 +111,88 @@ func clientKeyless(t *trial, b *clientBench) {
 }
 
 // twoKeys are plugged in, the first with a credential.
-func twoKeys(t *trial, b *clientBench) (c Ceremonies, made *credential, keys [2]*softkey.Key, fingers [2]*finger) {
+// hand is a person's, at one of two keys. It touches that key when both blink, so that
+// after a move it cannot touch what the ceremony before is still cancelling.
+type hand struct {
+	mu       sync.Mutex
+	changed  sync.Cond
+	blinking [2]bool
+	at       int
+	hasty    bool // touches its key when that alone blinks
+}
+
+func newHand() *hand {
+	h := &hand{}
+	h.changed.L = &h.mu
+	return h
+}
+
+// touch is the Touch of software key i.
+func (h *hand) touch(i int) func(context.Context) error {
+	return func(ctx context.Context) error {
+		defer context.AfterFunc(ctx, func() {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.changed.Broadcast()
+		})()
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.blinks(i, true)
+		defer h.blinks(i, false)
+		for ctx.Err() == nil && (h.at != i || !h.hasty && !h.blinking[1-i]) {
+			h.changed.Wait()
+		}
+		return ctx.Err()
+	}
+}
+
+func (h *hand) blinks(i int, now bool) {
+	h.blinking[i] = now
+	h.changed.Broadcast()
+}
+
+// move brings the hand to key i once neither blinks any more.
+func (h *hand) move(i int, hasty bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for h.blinking[0] || h.blinking[1] {
+		h.changed.Wait()
+	}
+	h.at, h.hasty = i, hasty
+}
+
+func twoKeys(t *trial, b *clientBench) (c Ceremonies, made *credential, keys [2]*softkey.Key, h *hand) {
 	t.Helper()
+	h = newHand()
 	for i := range keys {
-		fingers[i] = newFinger()
-		key, err := softkey.New(softkey.Options{Touch: fingers[i].wait})
+		key, err := softkey.New(softkey.Options{Touch: h.touch(i)})
 		must(t, err)
 		t.Cleanup(func() { key.Close() })
 		keys[i] = key
 	}
 	c = b.clientOf(t, typing(), keys[0], keys[1])
-	touchOnly(fingers, 0)
-	return c, create(t, c, "alice"), keys, fingers
-}
-
-// touchOnly touches one of the keys whenever it begins to blink. A touch in advance
-// could be taken by what blinked before and is being cancelled.
-func touchOnly(fingers [2]*finger, i int) {
-	fingers[1-i].onWait(nil)
-	fingers[i].onWait(func() { fingers[i].press(1) })
+	return c, create(t, c, "alice"), keys, h
 }
 
 func clientTouchChooses(t *trial, b *clientBench) {
-	c, made, keys, fingers := twoKeys(t, b)
-	get(t, c, made)
-	check(t, keys[0].Touches() == 2 && keys[1].Touches() == 0, "%d and %d touches", keys[0].Touches(), keys[1].Touches())
-	touchOnly(fingers, 1)
+	c, made, keys, h := twoKeys(t, b)
+	check(t, keys[0].Touches() == 1 && keys[1].Touches() == 0, "%d and %d touches", keys[0].Touches(), keys[1].Touches())
+	h.move(1, false)
 	create(t, c, "bob", set("excludeCredentials", listed(made.id)))
-	check(t, keys[1].Touches() == 1, "%d touches of the other key", keys[1].Touches())
+	check(t, keys[0].Touches() == 1 && keys[1].Touches() == 1, "%d and %d touches", keys[0].Touches(), keys[1].Touches())
+	h.move(0, true) // the other need not blink: not every backend asks it what it holds
+	get(t, c, made)
+	check(t, keys[0].Touches() == 2 && keys[1].Touches() == 1, "%d and %d touches", keys[0].Touches(), keys[1].Touches())
 }
 
 func clientWrongKey(t *trial, b *clientBench) {
-	c, made, _, fingers := twoKeys(t, b)
-	touchOnly(fingers, 1)
+	c, made, _, h := twoKeys(t, b)
+	h.move(1, false)
 	ctx, cancel := context.WithTimeout(context.Background(), 3*second)
 	defer cancel()
 	_, err := c.Get(ctx, pageOrigin, getOptions(t, []raw{made.id}))
 	ineligible(t, err, authenticator.ErrNoCredentials)
-	touchOnly(fingers, 0)
+	h.move(0, true)
 	get(t, c, made)
 }
 
