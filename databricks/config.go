@@ -56,6 +56,17 @@ type Config struct {
 	// subject names the person.
 	ClientID string
 
+	// Identity is whom a workspace must take the session for: a user name, or the
+	// application id of a service principal. Each new token is tried with one
+	// question to the workspace, and nobody gets a token of anybody else. Empty is
+	// ClientID, or without one the ID token's subject; set it where a federation
+	// policy looks at another claim. An account's own API has no such question:
+	// there nothing is checked, and Identity must be empty.
+	Identity string
+
+	// InsecureSkipIdentity uses tokens without knowing whose they are.
+	InsecureSkipIdentity bool
+
 	// Audit receives an intent before each exchange and its outcome afterwards.
 	// When it cannot be written there is no token. Nil keeps no record here.
 	Audit *audit.Log
@@ -102,6 +113,9 @@ func (c Config) resolve() (Config, error) {
 	}
 	if c.AccountID == "" && isAccountHost(c.Host) {
 		return c, fmt.Errorf("databricks: %s serves accounts: set Config.AccountID", c.Host)
+	}
+	if c.AccountID != "" && c.Identity != "" {
+		return c, errors.New("databricks: Config.Identity: an account's API does not say whose a token is, so it cannot be checked there; leave it empty")
 	}
 	if c.Audience == "" {
 		c.Audience = c.AccountID

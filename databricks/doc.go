@@ -30,6 +30,9 @@
 //     of them. Tokens are renewed ahead of their end, and are never handed out in
 //     their last max(60 s, 10 % of the lifetime), nor after the session's end,
 //     which is also the latest expiry that any of them states.
+//   - A token of a workspace is handed out only when the workspace itself says
+//     that it is the expected identity's ([Config.Identity]); else an
+//     [IdentityError] is.
 //   - With [Config.Audit], no token comes into being without a durable record
 //     that preceded it.
 //   - The exchange, and every call through the SDK, carries lakekey and the first
@@ -38,8 +41,12 @@
 // # Non-goals
 //
 // Whether the identity provider's word is trusted is decided on the Databricks
-// side, by a federation policy. Which person the host takes the token for is not
-// checked here.
+// side, by a federation policy. Whom an account's own API takes the session for
+// is not checked here, because it has no question for that.
+//
+// databricks-sql-go's federated token providers are not for a session's ID token:
+// they hand it to the warehouse as it is when the exchange fails. Give that
+// driver the TokenSource itself, as its Authenticator.
 //
 // An ID token is a bearer token: while it lives, the host that was given it can
 // present it at any other host that takes the same issuer and audience, as the

@@ -69,7 +69,8 @@ func (s *TokenSource) tokenAudience(ctx context.Context) (string, error) {
 	return s.audience, nil
 }
 
-// exchange is one RFC 8693 request, between two records of it.
+// exchange is one RFC 8693 request and the question whose token came of it,
+// between two records of both.
 func (s *TokenSource) exchange(ctx context.Context, id *oidc.IDToken) (*oidc.Token, error) {
 	record := audit.Event{
 		Type:      "databricks.exchange",
@@ -94,14 +95,18 @@ func (s *TokenSource) exchange(ctx context.Context, id *oidc.IDToken) (*oidc.Tok
 		ClientID:     s.config.ClientID,
 		Scopes:       s.config.Scopes,
 	})
+	if err == nil {
+		// An access token need not be a JWT with a jti; its hash names it.
+		sum := sha256.Sum256([]byte(token.Value.Reveal()))
+		record.TokenHash = hex.EncodeToString(sum[:])
+		if s.config.AccountID == "" && !s.config.InsecureSkipIdentity {
+			err = s.identify(ctx, token.Value, s.config.expected(id))
+		}
+	}
 	if intent != nil {
 		outcome := audit.OK
 		if err != nil {
 			outcome, record.Reason = outcomeOf(err)
-		} else {
-			// An access token need not be a JWT with a jti; its hash names it.
-			sum := sha256.Sum256([]byte(token.Value.Reveal()))
-			record.TokenHash = hex.EncodeToString(sum[:])
 		}
 		if auditErr := intent.End(ctx, outcome, record); auditErr != nil {
 			// The token exists, but nobody gets it.
@@ -119,7 +124,12 @@ func (s *TokenSource) exchange(ctx context.Context, id *oidc.IDToken) (*oidc.Tok
 // outcomeOf is err in the few words that a record has room for.
 func outcomeOf(err error) (audit.Outcome, string) {
 	var refused *oidc.ExchangeError
+	var other *IdentityError
 	switch {
+	case errors.As(err, &other) && other.Got != "":
+		return audit.Denied, "wrong_identity"
+	case other != nil:
+		return audit.Denied, "unknown_identity"
 	case errors.As(err, &refused) && refused.Status >= 400 && refused.Status < 500 && refused.Code != "":
 		return audit.Denied, refused.Code
 	case errors.As(err, &refused):

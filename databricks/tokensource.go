@@ -66,8 +66,9 @@ func (s *TokenSource) Host() string { return s.config.Host }
 // Token returns an access token that is good for a while: from memory, or by one
 // exchange that all callers at that moment share. It returns ctx's error when ctx
 // ends first, an error that wraps *[oidc.LoginRequiredError] when the session has
-// ended, and one that wraps *[oidc.ExchangeError] when the host refused. The
-// token must not be changed.
+// ended, one that wraps *[oidc.ExchangeError] when the host refused, and one that
+// wraps *[IdentityError] when it gave a token of somebody else. The token must
+// not be changed.
 func (s *TokenSource) Token(ctx context.Context) (*oidc.Token, error) {
 	c, err := s.credential(ctx)
 	if err != nil {
@@ -76,8 +77,14 @@ func (s *TokenSource) Token(ctx context.Context) (*oidc.Token, error) {
 	return c.token, nil
 }
 
+// UserAgent is what lakekey adds to the User-Agent of each request, which names
+// the session. A program that sends requests by itself adds it, too.
+func (s *TokenSource) UserAgent() string { return s.agent }
+
 // Authenticate puts an access token into r's Authorization header. It uses r's
-// context and returns what [TokenSource.Token] returns.
+// context and returns what [TokenSource.Token] returns. It makes a TokenSource
+// the auth.Authenticator of databricks-sql-go: hand it to WithAuthenticator, and
+// [TokenSource.UserAgent] to WithUserAgentEntry.
 func (s *TokenSource) Authenticate(r *http.Request) error {
 	c, err := s.credential(r.Context())
 	if err != nil {

@@ -99,7 +99,7 @@ func TestEndpointIsPinned(t *testing.T) {
 			posted.Add(1)
 			_, _ = io.WriteString(w, `{"access_token":"t","token_type":"Bearer","expires_in":900}`)
 		})
-		s, err := databricks.NewTokenSource(newSession(t), databricks.Config{Host: host.URL, Scopes: []string{"sql"}})
+		s, err := databricks.NewTokenSource(newSession(t), databricks.Config{Host: host.URL, Scopes: []string{"sql"}, InsecureSkipIdentity: true})
 		require.NoError(t, err)
 		_, err = s.Token(t.Context())
 		require.NoError(t, err)
@@ -179,7 +179,7 @@ func TestNothingOutlivesTheSession(t *testing.T) {
 		_, _ = io.WriteString(rw, `{"access_token":"t","token_type":"Bearer","expires_in":3600}`)
 	}))
 	defer host.Close()
-	s := w.source(t, func(c *databricks.Config) { c.Host, c.Audience = host.URL, "a" })
+	s := w.source(t, func(c *databricks.Config) { c.Host, c.Audience, c.InsecureSkipIdentity = host.URL, "a", true })
 	token, err := s.Token(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, w.session.Expires(), token.Expires, "others keep it for as long as they are told")
@@ -255,7 +255,7 @@ func TestWaitersHonourTheirContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newSession(t)
 		w.delay = 10 * time.Second
-		s, err := databricks.NewTokenSource(w, databricks.Config{Host: "https://a.example", Audience: "a", Scopes: []string{"sql"}, Transport: tokenHost{}})
+		s, err := databricks.NewTokenSource(w, databricks.Config{Host: "https://a.example", Audience: "a", Scopes: []string{"sql"}, Transport: tokenHost{}, InsecureSkipIdentity: true})
 		require.NoError(t, err)
 		t.Cleanup(s.Close)
 

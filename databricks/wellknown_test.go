@@ -39,7 +39,7 @@ func TestDiscoveryDocument(t *testing.T) {
 			server := httptest.NewServer(mux)
 			defer server.Close()
 			session := newSession(t)
-			s, err := databricks.NewTokenSource(session, databricks.Config{Host: server.URL, Scopes: []string{"sql"}})
+			s, err := databricks.NewTokenSource(session, databricks.Config{Host: server.URL, Scopes: []string{"sql"}, InsecureSkipIdentity: true})
 			require.NoError(t, err)
 			_, err = s.Token(t.Context())
 			if c.says == "" {
@@ -88,7 +88,7 @@ func TestStrangerDoesNotNameTheAudience(t *testing.T) {
 	} {
 		t.Run(host, func(t *testing.T) {
 			session := newSession(t)
-			config := databricks.Config{Host: host, Scopes: []string{"sql"}, Transport: hostNaming(victim)}
+			config := databricks.Config{Host: host, Scopes: []string{"sql"}, Transport: hostNaming(victim), InsecureSkipIdentity: true}
 			s, err := databricks.NewTokenSource(session, config)
 			if err == nil {
 				defer s.Close()
