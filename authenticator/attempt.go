@@ -32,7 +32,12 @@ func (a *attempt[T]) once(ctx context.Context, pin []byte, builtIn, again bool) 
 
 // maxSensorTries is how often a person may show a finger in one ceremony, unless the
 // key recommends another number (preferredPlatformUvAttempts, CTAP 2.1 §6.4).
-const maxSensorTries = 3
+const (
+	maxSensorTries = 3
+	// However many a key recommends: one that lies must not keep us asking for ever, and
+	// an honest one blocks its sensor long before.
+	mostSensorTries = 25
+)
 
 // complete runs the operation on the key that was chosen and verifies the user as
 // planned: by the key's sensor first and by PIN when that fails. failure is how a
@@ -46,7 +51,7 @@ func (a *attempt[T]) complete(ctx context.Context, failure error) (T, error) {
 	case !a.plan.builtIn:
 		result, err = a.once(ctx, nil, false, false)
 	default:
-		limit := a.info.PreferredUVAttempts
+		limit := min(a.info.PreferredUVAttempts, mostSensorTries)
 		if limit <= 0 {
 			limit = maxSensorTries
 		}

@@ -72,6 +72,9 @@ func (m *manager) credentials(ctx context.Context, subcommand int, params *wireM
 	return &managed, err
 }
 
+// maxStored bounds what a key may say that it stores: keys store some hundred.
+const maxStored = 2000
+
 func managesCredentials(info *Info) error {
 	if !info.Options["credMgmt"] && !info.Options["credentialMgmtPreview"] {
 		return errors.New("authenticator: this key does not tell what it stores")
@@ -95,7 +98,9 @@ func (d *ctap2) Credentials(ctx context.Context, pin []byte) ([]StoredCredential
 		if err != nil {
 			return nil, fmt.Errorf("listing credentials: %w", err)
 		}
-		all = append(all, of...)
+		if all = append(all, of...); len(all) > maxStored {
+			return nil, malformed("a number of credentials")
+		}
 	}
 	return all, nil
 }

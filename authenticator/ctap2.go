@@ -121,7 +121,7 @@ func (d *ctap2) info(ctx context.Context, codec *ctapCBOR) (*Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.limits = info
+	d.u2f, d.limits = nil, info // at a path, another key may be there by now
 	return info, nil
 }
 

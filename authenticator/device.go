@@ -54,7 +54,8 @@ type Device interface {
 	Select(ctx context.Context) error
 	// PINRetries says how many wrong PINs are left, without using one.
 	PINRetries(ctx context.Context) (PINState, error)
-	// Close releases the key. Operations after Close fail.
+	// Close releases the key, after the operation under way: what ends that is its ctx.
+	// Operations after Close fail.
 	Close() error
 }
 

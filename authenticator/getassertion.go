@@ -1,8 +1,10 @@
 package authenticator
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 )
 
 // maxAssertions bounds how many accounts one key may offer at one RP ID.
@@ -85,9 +87,12 @@ func (d *ctap2) GetAssertion(ctx context.Context, req *GetAssertionRequest) ([]A
 		if err != nil {
 			return nil, fmt.Errorf("signing for another account: %w", err)
 		}
-		next, _, err := parseAssertion(codec, response, req.RPID, nil, verify)
+		next, _, err := parseAssertion(codec, response, req.RPID, allow, verify)
 		if err != nil {
 			return nil, err
+		}
+		if slices.ContainsFunc(found, func(a Assertion) bool { return bytes.Equal(a.CredentialID, next.CredentialID) }) {
+			return nil, malformed("two assertions by one credential")
 		}
 		found = append(found, *next)
 	}

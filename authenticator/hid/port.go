@@ -18,53 +18,86 @@ type port struct {
 
 	mu     sync.Mutex
 	idle   *Transport // open and unused; a command takes it away and puts it back
+	used   *Transport // a command runs on it
 	timer  *time.Timer
 	closed bool
+	stop   context.CancelFunc // ends the command under way
 }
 
 // CBOR implements authenticator.Transport.
 func (p *port) CBOR(ctx context.Context, msg []byte) ([]byte, error) {
-	return p.use(ctx, func(t *Transport) ([]byte, error) { return t.CBOR(ctx, msg) })
+	return p.use(ctx, func(ctx context.Context, t *Transport) ([]byte, error) { return t.CBOR(ctx, msg) })
 }
 
 // MSG implements authenticator.U2FTransport.
 func (p *port) MSG(ctx context.Context, apdu []byte) ([]byte, error) {
-	return p.use(ctx, func(t *Transport) ([]byte, error) { return t.MSG(ctx, apdu) })
+	return p.use(ctx, func(ctx context.Context, t *Transport) ([]byte, error) { return t.MSG(ctx, apdu) })
 }
 
-func (p *port) use(ctx context.Context, command func(*Transport) ([]byte, error)) ([]byte, error) {
-	t := p.take()
-	if t == nil {
-		var err error
-		if t, err = Open(ctx, p.path); err != nil {
-			return nil, err
-		}
+func (p *port) use(ctx context.Context, command func(context.Context, *Transport) ([]byte, error)) ([]byte, error) {
+	stoppable, stop := context.WithCancel(ctx)
+	defer stop()
+	t, err := p.take(stoppable, stop)
+	if err != nil {
+		return nil, p.explain(ctx, err)
 	}
-	response, err := command(t)
+	response, err := command(stoppable, t)
 	if errors.Is(err, ErrRemoved) || errors.Is(err, ErrNotResponding) {
+		p.hold(nil)
 		go t.Close() // a write that hangs in the kernel must not keep the caller
 		return nil, err
 	}
 	p.put(t)
-	return response, err
+	return response, p.explain(ctx, err)
 }
 
-// take returns the open key, if it is open, for the caller alone.
-func (p *port) take() *Transport {
+// take returns the open key for the caller alone, and opens it if need be. stop ends what
+// the caller does with it.
+func (p *port) take(ctx context.Context, stop context.CancelFunc) (*Transport, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	t := p.idle
-	p.idle = nil
+	if p.closed {
+		p.mu.Unlock()
+		return nil, errClosed
+	}
 	if p.timer != nil {
 		p.timer.Stop()
 	}
-	return t
+	t := p.idle
+	p.idle, p.used, p.stop = nil, t, stop
+	p.mu.Unlock()
+	if t != nil {
+		return t, nil
+	}
+	t, err := Open(ctx, p.path)
+	if err != nil {
+		return nil, err
+	}
+	p.hold(t)
+	return t, nil
+}
+
+// hold notes what Close has to close.
+func (p *port) hold(t *Transport) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.used = t
+}
+
+// explain tells the end of this port from the end of the caller's ctx.
+func (p *port) explain(ctx context.Context, err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil && p.closed && ctx.Err() == nil {
+		return errClosed
+	}
+	return err
 }
 
 // put keeps the key open for the next command, if that comes soon.
 func (p *port) put(t *Transport) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.used = nil
 	if p.closed {
 		go t.Close()
 		return
@@ -83,11 +116,20 @@ func (p *port) put(t *Transport) {
 	})
 }
 
-// Close gives the key back.
+// Close gives the key back, and ends the command under way.
 func (p *port) Close() error {
-	t := p.take()
 	p.mu.Lock()
 	p.closed = true
+	t := p.idle
+	if p.idle = nil; t == nil {
+		t = p.used
+	}
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	if p.stop != nil {
+		p.stop() // the wait for a key that is not open yet
+	}
 	p.mu.Unlock()
 	if t == nil {
 		return nil

@@ -28,13 +28,19 @@ type Source struct {
 
 	mu      sync.Mutex
 	closed  bool
-	devices map[string]authenticator.Device // by found.identity
-	seen    map[string]bool                 // what look returned to the last Devices
+	plugged map[string]plugged // by found.identity
+	seen    map[string]bool    // what look returned to the last Devices
+}
+
+// plugged is a key and where it is plugged in.
+type plugged struct {
+	device authenticator.Device
+	port   *port
 }
 
 // NewSource returns the keys that are plugged in, now and later.
 func NewSource(o Options) *Source {
-	s := &Source{devices: make(map[string]authenticator.Device), tree: tree{class: "/sys/class/hidraw", nodes: "/dev"}}
+	s := &Source{plugged: make(map[string]plugged), tree: tree{class: "/sys/class/hidraw", nodes: "/dev"}}
 	s.paths = append(s.paths, o.Paths...)
 	return s
 }
@@ -55,21 +61,22 @@ func (s *Source) Devices(ctx context.Context) ([]authenticator.Device, error) {
 	if s.closed {
 		return nil, errors.New("hid: the source is closed")
 	}
-	there := make(map[string]authenticator.Device, len(keys))
+	there := make(map[string]plugged, len(keys))
 	devices := make([]authenticator.Device, 0, len(keys))
 	for _, k := range keys {
-		d := s.devices[k.identity]
-		if d == nil {
-			d = authenticator.NewCTAP2(&port{path: k.descriptor.Path}, k.descriptor)
+		d, known := s.plugged[k.identity]
+		if !known {
+			d.port = &port{path: k.descriptor.Path}
+			d.device = authenticator.NewCTAP2(d.port, k.descriptor)
 		}
 		there[k.identity] = d
-		devices = append(devices, d)
-		delete(s.devices, k.identity)
+		devices = append(devices, d.device)
+		delete(s.plugged, k.identity)
 	}
-	for _, gone := range s.devices {
-		go gone.Close() // waits for what runs on it, which ends at once since the key is gone
+	for _, gone := range s.plugged {
+		go gone.device.Close() // waits for what runs on it, which ends at once since the key is gone
 	}
-	s.devices, s.seen = there, seen
+	s.plugged, s.seen = there, seen
 	return devices, nil
 }
 
@@ -100,12 +107,13 @@ func (s *Source) list() ([]found, error) {
 // are closed.
 func (s *Source) Close() error {
 	s.mu.Lock()
-	devices := s.devices
-	s.devices, s.closed = nil, true
+	all := s.plugged
+	s.plugged, s.closed = nil, true
 	s.mu.Unlock()
 	var failed []error
-	for _, d := range devices {
-		failed = append(failed, d.Close())
+	for _, p := range all {
+		// The port first: a Device waits for the operation under way.
+		failed = append(failed, p.port.Close(), p.device.Close())
 	}
 	return errors.Join(failed...)
 }

@@ -193,3 +193,33 @@ func TestWait(t *testing.T) {
 	require.NoError(t, os.Symlink(port.Path(), filepath.Join(kernel.root, "dev/hidraw1")))
 	require.NoError(t, <-done)
 }
+
+// Close ends what runs on a key, be it the wait for a touch or for another program, and
+// says that this is why.
+func TestSourceCloseEndsWhatRuns(t *testing.T) {
+	person := newFinger()
+	_, waiting := plug(t, softkey.Options{Touch: person.Touch})
+	_, busy := plug(t, softkey.Options{})
+	holder := open(t, busy.Path())
+	source := hid.NewSource(hid.Options{Paths: []string{waiting.Path(), busy.Path()}})
+	devices, err := source.Devices(t.Context())
+	require.NoError(t, err)
+	require.Len(t, devices, 2)
+	ended := make(chan error, len(devices))
+	for _, d := range devices {
+		go func() { ended <- d.Select(t.Context()) }()
+	}
+	<-person.waiting
+	require.NoError(t, source.Close())
+	for range devices {
+		err := <-ended
+		require.ErrorContains(t, err, "closed")
+		require.NotErrorIs(t, err, context.Canceled, "the caller did not give up")
+	}
+	_, err = open(t, waiting.Path()).CBOR(soon(t), getInfo)
+	require.NoError(t, err, "the key was given back")
+	_, err = holder.CBOR(soon(t), getInfo)
+	require.NoError(t, err)
+	_, err = devices[0].Info(t.Context())
+	require.ErrorContains(t, err, "closed")
+}
