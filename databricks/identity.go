@@ -41,6 +41,10 @@ func (e *IdentityError) Error() string {
 	return fmt.Sprintf("databricks: the token of %s is %s's and not %s's: check the federation policy, or name who is expected in Config.Identity", e.Host, e.Got, e.Want)
 }
 
+// Lasting reports that trying again does not help: somebody must mend a policy.
+// Package metadata tells tools so at once.
+func (*IdentityError) Lasting() bool { return true }
+
 // expected is who the token must be for.
 func (c Config) expected(id *oidc.IDToken) string {
 	switch {

@@ -48,6 +48,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, refusal{status: http.StatusForbidden, Code: "forbidden", Description: "ask at the address that the URL names"})
 		return
 	}
+	if !s.sameUser(r) {
+		s.refuse(w, r, refusal{status: http.StatusForbidden, Code: "forbidden", Description: "this is another user's; each user signs in"})
+		return
+	}
 	route, ok := s.find(r.URL.Path)
 	if !ok {
 		s.refuse(w, r, refusal{status: http.StatusNotFound, Code: "not_found", Description: "no session is served here; a new one has a new URL: " + s.renew()})
@@ -59,11 +63,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.options.Timeout)
 	defer cancel()
-	token, err := route.source.Token(ctx)
+	token, err := token(ctx, route.source)
 	if err != nil {
-		s.refuse(w, r, s.explain(route, err))
+		why := s.explain(route, err)
+		if why.Code == codeLogin {
+			s.prompt(route.host)
+		}
+		s.refuse(w, r, why)
 		return
 	}
+	s.served()
 	s.write(w, http.StatusOK, answer{AccessToken: token.Value.Reveal(), TokenType: "Bearer", ExpiresOn: token.Expires.Unix()})
 }
 
@@ -94,6 +103,7 @@ func (rt route) check(r *http.Request) *refusal {
 func (s *Server) explain(rt route, err error) refusal {
 	var login *oidc.LoginRequiredError
 	var refused *oidc.ExchangeError
+	var mend lasting
 	switch {
 	case errors.As(err, &login):
 		how := s.renew()
@@ -101,6 +111,8 @@ func (s *Server) explain(rt route, err error) refusal {
 			how = "run: " + login.Command
 		}
 		return refusal{status: http.StatusForbidden, Code: codeLogin, Description: "the session for " + rt.host + " has ended; " + how}
+	case errors.As(err, &mend) && mend.Lasting():
+		return refusal{status: http.StatusForbidden, Code: "access_denied", Description: err.Error()}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return refusal{status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: rt.host + " or the identity provider is slow to answer; try again"}
 	case errors.As(err, &refused) && refused.Status < 500 && refused.Status != http.StatusTooManyRequests:

@@ -25,13 +25,17 @@
 //     are headers of their own, which a web page cannot set without the preflight
 //     that is never answered; the last is what a page that rebinds its DNS name
 //     gets wrong.
+//   - On Linux, a process of another user is refused, whatever it knows.
 //   - A GET never causes a touch and never waits for a person. When the session
-//     has ended, the answer comes at once and says what to run.
+//     has ended, the answer comes at once and says what to run, and
+//     [Options.Prompt] tells the person. When a host fails in a way that may pass,
+//     the GET waits a little and tries again, for tools do not.
+//   - Under [Server.KeepFresh], tokens are renewed before a tool has to wait for it.
 //   - Every answer is JSON and is marked not to be stored.
 //
 // # Non-goals
 //
-// Programs of the same user can read each other's environment, and so the URL.
+// Systems other than Linux do not say whose process asks. Programs of the same user can read each other's environment, and so the URL.
 // The path keeps out other users and web pages, not those. It will also be found
 // in logs of the tools that use it: the session's short life is what bounds it.
 //

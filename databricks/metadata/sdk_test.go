@@ -62,7 +62,7 @@ func TestUnmodifiedSDKShowsWhatToRun(t *testing.T) {
 		require.NoError(t, err)
 		before := time.Now()
 		require.ErrorContains(t, s.sdkConfig().Authenticate(r), c.says)
-		require.Equal(t, 1, s.source.calls)
+		require.EqualValues(t, 1, s.asked.Load(), "the SDK asked once")
 		require.Less(t, time.Since(before), 9*time.Second, "the SDK gives up after 10 s")
 	}
 }

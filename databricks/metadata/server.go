@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,9 +36,19 @@ type Options struct {
 	// stands in refusals. Empty leaves it to the error of the Source.
 	Command string
 
-	// Timeout is how long a GET waits for an exchange that is under way. Zero is
-	// 5 s; clients give up after 10 s.
+	// Timeout is how long a GET waits for an exchange that is under way, or for
+	// a host that fails to recover. Zero is 5 s; clients give up after 10 s.
 	Timeout time.Duration
+
+	// Prompt tells the person that a tool asked for a token of host and was
+	// refused because somebody must sign in. It is called on a goroutine of its
+	// own: at the first such refusal after a token was served, and then at most
+	// every 5 minutes. Nil tells nobody but the tool.
+	Prompt func(host string)
+
+	// InsecureAnyUser serves processes of other users, too, which are refused
+	// otherwise where the system tells whose they are (Linux).
+	InsecureAnyUser bool
 
 	// Logger hears about refused requests, without their paths. Nil is silent.
 	Logger *slog.Logger
@@ -44,12 +56,15 @@ type Options struct {
 
 // Server is the [http.Handler] of one listener. It is safe for concurrent use.
 type Server struct {
-	port    string
+	addr    netip.AddrPort
+	user    int // whose processes may ask
+	peer    func(client, server netip.AddrPort) (uid int, err error)
 	names   [2]string // what a Host header may say
 	options Options
 
-	mu     sync.RWMutex
-	routes []route
+	mu       sync.RWMutex
+	routes   []route
+	prompted time.Time // zero: not since the last token
 }
 
 // route is one host's place on the server.
@@ -78,7 +93,7 @@ func NewServer(addr net.Addr, options Options) (*Server, error) {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
 	port := strconv.Itoa(tcp.Port)
-	return &Server{port: port, names: [2]string{"127.0.0.1:" + port, "localhost:" + port}, options: options}, nil
+	return &Server{addr: tcp.AddrPort(), user: os.Geteuid(), peer: peerUser, names: [2]string{"127.0.0.1:" + port, "localhost:" + port}, options: options}, nil
 }
 
 // Add gives source a URL of its own and returns it. Whoever holds the URL on this

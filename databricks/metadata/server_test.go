@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,6 +68,7 @@ type service struct {
 	url     string // of the host
 	source  *source
 	log     *strings.Builder
+	asked   atomic.Int64
 }
 
 func newService(t testing.TB, options metadata.Options) *service {
@@ -75,12 +77,18 @@ func newService(t testing.TB, options metadata.Options) *service {
 	require.NoError(t, err)
 	s := &service{address: l.Addr().String(), source: &source{host: workspace, token: "secret-token"}, log: new(strings.Builder)}
 	options.Logger = slog.New(slog.NewTextHandler(s.log, nil))
+	if options.Timeout == 0 {
+		options.Timeout = 50 * time.Millisecond // what may pass is not waited for here
+	}
 	s.Server, err = metadata.NewServer(l.Addr(), options)
 	require.NoError(t, err)
 	u, err := s.Add(s.source)
 	require.NoError(t, err)
 	s.url = u.Reveal()
-	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: s.Server}}
+	server := &httptest.Server{Listener: l, Config: &http.Server{ConnContext: s.ConnContext, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.asked.Add(1)
+		s.ServeHTTP(w, r)
+	})}}
 	server.Start()
 	t.Cleanup(server.Close)
 	return s
@@ -288,7 +296,7 @@ func TestLoopbackOnly(t *testing.T) {
 // answered is JSON.
 func FuzzServeHTTP(f *testing.F) {
 	addr := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4711}
-	s, err := metadata.NewServer(addr, metadata.Options{})
+	s, err := metadata.NewServer(addr, metadata.Options{InsecureAnyUser: true}) // there is no connection
 	require.NoError(f, err)
 	u, err := s.Add(&source{host: workspace, token: "secret-token"})
 	require.NoError(f, err)

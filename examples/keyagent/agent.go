@@ -160,11 +160,14 @@ func (a *agent) serve(ctx context.Context, s settings, log *slog.Logger) error {
 		a.urls = append(a.urls, address.Reveal()) // printed for, and passed to, the programs that are to have it
 	}
 	a.server = &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
+		Handler: handler, ConnContext: handler.ConnContext, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	go func() { a.failed <- a.server.Serve(a.listener) }()
+	fresh, forget := context.WithCancel(context.WithoutCancel(ctx))
+	a.server.RegisterOnShutdown(forget)
+	go handler.KeepFresh(fresh)
 	return nil
 }
 
