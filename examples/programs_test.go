@@ -135,7 +135,11 @@ func (p *process) interrupt(t *testing.T) {
 
 // environment is what a person's shell has, with a home of its own.
 func environment(home string) []string {
-	return []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir(), "JUPYTER_PLATFORM_DIRS=1"}
+	env := []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir(), "JUPYTER_PLATFORM_DIRS=1"}
+	if ca, set := os.LookupEnv("SSL_CERT_FILE"); set {
+		env = append(env, "SSL_CERT_FILE="+ca)
+	}
+	return env
 }
 
 // call runs a program to its end.
@@ -165,16 +169,27 @@ func newWorld(t *testing.T) *world {
 	w := &world{server: t.TempDir(), client: t.TempDir()}
 	w.workspace = start(t, w.server, "workspace", "-listen", "127.0.0.1:0", "-account-id", account, "-admin-token", admin)
 	w.host = w.workspace.line(t)
-	w.idp = start(t, w.server, "idp", "-listen", "127.0.0.1:0", "-db", "sqlite:keys.db", "-audit", "audit.log")
-	w.issuer = w.idp.line(t)
+	w.provide(t)
 	w.administer(t, "/scim/v2/Users", `{"userName":"`+ada+`"}`)
 	w.administer(t, "/federationPolicies", `{"oidc_policy":{"issuer":"`+w.issuer+`"}}`)
+	w.enroll(t)
+	return w
+}
 
+// provide starts the identity provider.
+func (w *world) provide(t *testing.T) {
+	t.Helper()
+	w.idp = start(t, w.server, "idp", "-listen", "127.0.0.1:0", "-db", "sqlite:keys.db", "-audit", "audit.log")
+	w.issuer = w.idp.line(t)
+}
+
+// enroll registers a key for the person.
+func (w *world) enroll(t *testing.T) {
+	t.Helper()
 	w.key = "soft:" + filepath.Join(w.client, "my.key")
 	credential, said, code := call(t, w.client, "keyagent", "enroll", "-invite", w.invite(t), "-key", w.key)
 	require.Zero(t, code, said)
 	w.credential = credential
-	return w
 }
 
 // invite is a new enrolment link for the person.

@@ -59,10 +59,16 @@ var indent = regexp.MustCompile(`(?m)^[ \t]+`)
 
 func blocks(t *testing.T, language string) []string {
 	t.Helper()
-	readme, err := os.ReadFile("../README.md")
+	return fenced(t, "../README.md", language)
+}
+
+// fenced are the blocks of a language in a page.
+func fenced(t *testing.T, page, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile(page)
 	require.NoError(t, err)
 	var all []string
-	for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllSubmatch(readme, -1) {
+	for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllSubmatch(text, -1) {
 		all = append(all, string(m[1]))
 	}
 	return all
