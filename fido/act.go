@@ -63,10 +63,16 @@ func checkText(field, s string, limit int) error {
 		return &InvalidError{Field: field, Problem: fmt.Sprintf("has more than %d bytes", limit)}
 	case !utf8.ValidString(s):
 		return &InvalidError{Field: field, Problem: "is not UTF-8"}
-	case strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }):
+	case strings.ContainsFunc(s, func(r rune) bool { return (r != '\n' || field != "rationale") && !visible(r) }):
 		return &InvalidError{Field: field, Problem: "holds control or invisible characters"}
 	}
 	return nil
+}
+
+// visible reports whether people see r. Letters that are made to be invisible, such
+// as the filler of Hangul, print as nothing.
+func visible(r rune) bool {
+	return unicode.IsPrint(r) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }
 
 // actTimeout bounds a change that goes on although its caller may have gone.

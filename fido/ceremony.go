@@ -34,6 +34,7 @@ type Ceremony struct {
 type RegistrationRequest struct {
 	Invite     secret.Value // from RelyingParty.Invite
 	UserHandle []byte       // somebody who has just signed in and adds another key; the caller vouches for it
+	SignedInBy []byte       // with UserHandle: the ID of the key that they signed in with. What it has begun ends with it: see FinishRegistration
 	Name       string       // what the key is to be called; empty: it gets a name
 	RemoteAddr string       // for the audit log
 	UserAgent  string       // likewise

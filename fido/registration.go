@@ -25,8 +25,9 @@ const maxResponse = 64 << 10
 
 // BeginRegistration returns the options with which the person's client makes a
 // new credential. It returns ErrInviteInvalid for an invitation that cannot be
-// used, ErrNotFound for an unknown UserHandle, and ErrBlocked or ErrLimit if
-// the person may have no further key.
+// used, ErrNotFound for an unknown UserHandle or a SignedInBy that is not theirs,
+// ErrBlocked or ErrLimit if the person may have no further key, and what
+// FinishRegistration returns if SignedInBy has come to an end.
 func (p *RelyingParty) BeginRegistration(ctx context.Context, req RegistrationRequest) (*Ceremony, error) {
 	if req.Invite.IsZero() == (len(req.UserHandle) == 0) {
 		return nil, errors.New("fido: a registration needs either an invitation or a user handle")
@@ -61,7 +62,13 @@ func (p *RelyingParty) BeginRegistration(ctx context.Context, req RegistrationRe
 	if err != nil {
 		return nil, fmt.Errorf("reading the user's credentials: %w", err)
 	}
-	e.User, known = user.Name, notRevoked(known)
+	if e.User = user.Name; len(req.SignedInBy) > 0 {
+		r.Allowed = [][]byte{req.SignedInBy}
+	}
+	if err := vouched(&r, &user, known); err != nil {
+		return nil, p.refuse(ctx, e, err)
+	}
+	known = notRevoked(known)
 	// Better now than after the person has touched the key. What counts is the
 	// check at the end.
 	if err := p.mayRegister(&user, len(known)); err != nil {
@@ -78,6 +85,22 @@ func (p *RelyingParty) BeginRegistration(ctx context.Context, req RegistrationRe
 		return nil, err
 	}
 	return ceremony, nil
+}
+
+// vouched returns nil if the key that the registration rests on, if it rests on
+// one, signs in: a thief who has begun to register a key of their own when the stolen
+// one is reported lost does not finish.
+func vouched(r *CeremonyRecord, owner *User, held []Credential) error {
+	for _, id := range r.Allowed {
+		i := slices.IndexFunc(held, func(c Credential) bool { return bytes.Equal(c.ID, id) })
+		if i < 0 {
+			return ErrNotFound
+		}
+		if err := usable(&held[i], owner); err != nil {
+			return fmt.Errorf("registering by a key that signs in no more: %w", err)
+		}
+	}
+	return nil
 }
 
 // mayRegister returns nil if a person who holds so many keys may have another.
@@ -118,7 +141,8 @@ func (p *RelyingParty) invite(ctx context.Context, id Hash, now time.Time) (Invi
 // credential. It returns ErrCeremonyNotFound, ErrInviteInvalid,
 // ErrCredentialExists, ErrSerialTaken, ErrLimit, ErrBlocked, a *PolicyError, a
 // *VerificationError or an *UnsupportedAlgorithmError where the response is at
-// fault. Whatever it returns, the ceremony is over; the invitation is used up
+// fault, and ErrRevoked or ErrQuarantined if the key that the person had signed in
+// with, see [RegistrationRequest], has become that meanwhile. Whatever it returns, the ceremony is over; the invitation is used up
 // only if it returns nil.
 func (p *RelyingParty) FinishRegistration(ctx context.Context, ceremony secret.Value, response []byte) (*Credential, error) {
 	now := p.cfg.Now()
@@ -142,6 +166,15 @@ func (p *RelyingParty) register(ctx context.Context, r CeremonyRecord, response 
 	e.User = user.Name
 	if user.Blocked != "" {
 		return nil, ErrBlocked
+	}
+	if len(r.Allowed) > 0 {
+		held, err := p.store.Credentials(ctx, user.Handle)
+		if err != nil {
+			return nil, fmt.Errorf("reading the user's credentials: %w", err)
+		}
+		if err := vouched(&r, &user, held); err != nil {
+			return nil, err
+		}
 	}
 	c, origin, err := p.verifyRegistration(ctx, r, response, now)
 	if err != nil {

@@ -110,7 +110,7 @@ type CeremonyRecord struct {
 	Purpose          Purpose
 	Challenge        []byte
 	UserHandle       []byte   // for whom; empty in a sign-in with a discoverable credential
-	Allowed          [][]byte // the credential IDs that were offered in a sign-in
+	Allowed          [][]byte // the credential IDs that were offered in a sign-in; the one that a registration rests on
 	Invite           *Hash    // the invitation that a registration uses
 	UserVerification string   // what was asked of the key
 	Conditional      bool     // a registration that the client may make without asking the person

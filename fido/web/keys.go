@@ -64,7 +64,7 @@ func (s *Site) addOptions(w http.ResponseWriter, r *http.Request, v *visitor) {
 		refuse(w, http.StatusForbidden, "step_up_required", "confirm with a key that you have registered that it is you")
 		return
 	}
-	s.beginRegistration(w, r, fido.RegistrationRequest{UserHandle: v.UserHandle, Name: in.Name, Conditional: in.Quiet && s.cfg.QuietPasskeys})
+	s.beginRegistration(w, r, fido.RegistrationRequest{UserHandle: v.UserHandle, SignedInBy: v.CredentialID, Name: in.Name, Conditional: in.Quiet && s.cfg.QuietPasskeys})
 }
 
 func (s *Site) addCredential(w http.ResponseWriter, r *http.Request, _ *visitor) {

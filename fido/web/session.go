@@ -162,6 +162,10 @@ func (s *Site) Session(r *http.Request) (*Session, error) {
 
 // signOut ends the session in this browser.
 func (s *Site) signOut(w http.ResponseWriter, r *http.Request) {
+	var in struct{}
+	if !read(w, r, &in) {
+		return
+	}
 	s.cookie(w, s.origin(r), "", time.Unix(0, 0))
 	answer(w, http.StatusOK, map[string]string{"location": s.cfg.Prefix + "/signin"})
 }

@@ -189,7 +189,7 @@ func (s *Site) stepUp(w http.ResponseWriter, r *http.Request) {
 				refuse(w, http.StatusForbidden, "other_person", "that was "+proof.User.Name+"'s key, and you are signed in as "+v.User.Name+"; use one of your own")
 				return
 			}
-			v.CredentialID, v.SteppedUp = proof.CredentialID, proof.At
+			v.CredentialID, v.UserVerified, v.SteppedUp = proof.CredentialID, proof.UserVerified, proof.At
 			if err := s.keep(w, r, v.Session); err != nil {
 				s.refuseError(w, r, err)
 				return

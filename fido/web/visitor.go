@@ -105,10 +105,10 @@ func (s *Site) confirmed(h acting) http.HandlerFunc {
 	})
 }
 
-// fresh reports whether a ceremony at t still covers what needs one.
+// fresh reports whether a ceremony at t still covers what needs one. The clock of
+// the replica that saw it may be ahead of ours; it was a replica that wrote t.
 func (s *Site) fresh(t time.Time) bool {
-	since := s.cfg.Now().Sub(t)
-	return since >= 0 && since < stepUpLifetime
+	return s.cfg.Now().Sub(t).Abs() < stepUpLifetime
 }
 
 func (s *Site) admin(h acting) http.HandlerFunc {

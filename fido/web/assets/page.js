@@ -308,7 +308,7 @@ function enroll() {
 
 	// The invitation leaves the address bar and the history at once: it is secret
 	// until it is used, and others look at screens.
-	const code = decodeURIComponent(location.hash.slice(1));
+	const code = location.hash.slice(1); // nothing in it needs escaping
 	history.replaceState(null, '', location.pathname);
 	if (!code) return askForCode();
 	begin(code).catch((error) => { say('wrong', explain(error, 'register')); askForCode(); });
