@@ -117,7 +117,10 @@ func TestREADMEShell(t *testing.T) {
 	require.Contains(t, shell(t, session[1], "python3", interpreter), "\n"+ada+"\n")
 	policy, err := filepath.Abs("idp/policy.yaml")
 	require.NoError(t, err)
-	require.Contains(t, shell(t, session[2], "examples/idp/policy.yaml", policy), "/enroll#")
+	said := shell(t, session[2], "examples/idp/policy.yaml", policy)
+	require.Contains(t, said, "/enroll#")
+	require.Regexp(t, `ES256 +signing`, said)
+	require.Regexp(t, `ES256 +next`, said)
 	require.Equal(t, "go test ./...\n", session[3], "this very run")
 }
 

@@ -9,6 +9,10 @@
 // -clients FILE lists the programs that may ask for tokens beside lakekey's own, such
 // as a wiki, or a service that signs its requests (clients.json here shows how).
 //
+// Tokens are signed with keys that it keeps and replaces by itself, every 90 days,
+// so that nobody notices; idp keys list shows them, and idp keys revoke takes one
+// that was stolen out of use. -signing-keys FILE brings keys of one's own.
+//
 // With -db postgres://USER@HOST/DATABASE -audit db -audit-key FILE any number of them,
 // each with a copy of that key, are one provider behind one -url: any serves any
 // step, and all write one log. -checkpoints PLACE keeps its signed checkpoints out

@@ -24,6 +24,10 @@ usage:
       [-clients FILE] [-policy FILE] [-metadata FILE] [-quarantine] [-checkpoints PLACE ...]
   idp invite -db DB -user EMAIL [-group GROUP ...]
                                     prints a one-time enrolment link
+  idp keys list -db DB              lists the keys that tokens are signed with
+  idp keys rotate -db DB            adds one, which signs in two days
+  idp keys revoke -db DB -kid KID -reason TEXT
+                                    takes one that was stolen out of use at once
 
 `
 
@@ -32,8 +36,11 @@ func main() { os.Exit(cli.Run(run)) }
 // run is main with its surroundings passed in; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	command := serve
-	if len(args) > 0 && args[0] == "invite" {
+	switch {
+	case len(args) > 0 && args[0] == "invite":
 		command, args = invite, args[1:]
+	case len(args) > 0 && args[0] == "keys":
+		command, args = keys, args[1:]
 	}
 	err := command(ctx, args, stdout, stderr)
 	return cli.Status(ctx, "idp", err, stderr)
@@ -50,6 +57,8 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs.Var(&checkpoints, "checkpoints", "where the log's signed checkpoints go as well, out of reach of whoever can write the log: a directory, such as a mounted object store, or a URL to post them to (with the token in LAKEKEY_CHECKPOINT_TOKEN); may be repeated")
 	policy := fs.String("policy", "", "file that says which keys are accepted, from whom; see examples/idp/policy.yaml (default: any key that verifies its user)")
 	clients := fs.String("clients", "", "file that lists the programs that may ask for tokens beside lakekey's own; see examples/idp/clients.json; read again when it changes (default: there are none)")
+	signingAlg := fs.String("signing-alg", "", "how tokens are signed: ES256, or RS256 for who takes nothing else; a change takes two days (default: ES256)")
+	signingKeys := fs.String("signing-keys", "", "file of private keys (PEM, PKCS #8) that tokens are signed with, in their order; one that is added is published at once and signs two days later (default: they are kept in -db, and replaced every 90 days)")
 	metadata := fs.String("metadata", "", "file that keeps what the FIDO Alliance knows about key models, which rules about models need; fetched when it is due")
 	offline := fs.Bool("metadata-offline", false, "fetch nothing: somebody puts the metadata into the file of -metadata")
 	quarantine := fs.Bool("quarantine", false, "hold back keys that newer metadata makes unacceptable until an administrator has looked (default: they are refused and named in the log)")
@@ -83,7 +92,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	p, err := provider.Open(ctx, provider.Config{
 		URL: *address, DB: *db, Audiences: audiences,
 		Audit: *log, AuditKey: *auditKey, Checkpoints: checkpoints, CheckpointToken: secret.New(os.Getenv("LAKEKEY_CHECKPOINT_TOKEN")),
-		Clients: *clients, Policy: *policy, Metadata: *metadata, MetadataOffline: *offline, Quarantine: *quarantine,
+		Clients: *clients, SigningAlgorithm: *signingAlg, SigningKeys: *signingKeys, Policy: *policy, Metadata: *metadata, MetadataOffline: *offline, Quarantine: *quarantine,
 		Logger: slog.New(slog.NewTextHandler(stderr, nil)),
 	})
 	if err != nil {

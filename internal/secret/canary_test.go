@@ -157,14 +157,14 @@ func TestIssuerDoesNotPrint(t *testing.T) {
 	store := issuer.NewMemoryStore()
 	i, err := issuer.New(t.Context(), issuer.Config{URL: "http://localhost:8080", Clients: []issuer.Client{{ID: "c"}}, Audit: log}, struct{ issuer.RelyingParty }{}, store)
 	require.NoError(t, err)
-	keys, err := store.InitKeys(t.Context(), issuer.Key{})
+	keys, err := store.Keys(t.Context())
 	require.NoError(t, err)
 	require.NotEmpty(t, keys)
 	parsed, err := x509.ParsePKCS8PrivateKey([]byte(keys[0].PKCS8.Reveal()))
 	require.NoError(t, err)
 	scalar, err := parsed.(*ecdsa.PrivateKey).Bytes()
 	require.NoError(t, err)
-	for _, printed := range []any{i, store, log, keys} {
+	for _, printed := range []any{i, i.Keyring(), store, log, keys} {
 		requireSilent(t, string(scalar), printed)
 		requireSilent(t, keys[0].PKCS8.Reveal(), printed)
 		require.NotContains(t, everyWay(printed), new(big.Int).SetBytes(scalar).String())

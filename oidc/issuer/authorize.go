@@ -136,7 +136,7 @@ func (i *Issuer) frontRequest(ctx context.Context, c *call, to target) (*Request
 	if req.CodeChallenge, err = codeChallenge(c.form); err != nil {
 		return nil, err
 	}
-	if err := i.personal(c, req); err != nil {
+	if err := i.personal(ctx, c, req); err != nil {
 		return nil, err
 	}
 	if choose {
@@ -149,7 +149,7 @@ func (i *Issuer) frontRequest(ctx context.Context, c *call, to target) (*Request
 
 // personal reads what a request says about who signs in, how, and what the
 // client wants to know about them.
-func (i *Issuer) personal(c *call, req *Request) (err error) {
+func (i *Issuer) personal(ctx context.Context, c *call, req *Request) (err error) {
 	if req.ACRValues, err = parseACRValues(c.form["acr_values"]); err != nil {
 		return err
 	}
@@ -157,7 +157,10 @@ func (i *Issuer) personal(c *call, req *Request) (err error) {
 		return refuse(http.StatusBadRequest, "invalid_request", "the login_hint is too long")
 	}
 	if hint := c.form["id_token_hint"]; hint != "" {
-		token, err := i.own(hint, typeIDToken)
+		token, err := i.own(ctx, hint, typeIDToken)
+		if err != nil && !errors.Is(err, errNotOwn) {
+			return err
+		}
 		if err != nil {
 			return refuse(http.StatusBadRequest, "invalid_request", "the id_token_hint is not an ID token of this issuer")
 		}

@@ -82,7 +82,7 @@ func (i *Issuer) deviceRequest(ctx context.Context, c *call) (*Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := i.personal(c, req); err != nil {
+	if err := i.personal(ctx, c, req); err != nil {
 		return nil, err
 	}
 	// RFC 8628 knows no PKCE, but some clients bring it, and then it counts.

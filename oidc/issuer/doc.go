@@ -37,6 +37,10 @@
 // /introspect (RFC 7662) tells a client that signs its requests whether a token is
 // good now.
 //
+// It signs with ES256 and keys that it makes in its store and replaces by itself.
+// [KeyConfig] says otherwise; [Issuer.Keyring] shows them, hastens the next one, and
+// revokes one that was stolen.
+//
 // # Guarantees
 //
 //   - Nothing is issued without a touch made for it: every session starts with
@@ -84,6 +88,12 @@
 //     quarantined since yields nothing more.
 //   - The store sees hashes of bearer secrets only. Expiry is checked here, not
 //     left to the store.
+//   - No rotation of the signing key makes a valid token fail: a key is published two
+//     days before it signs, which is longer than caches keep a key set, and until the
+//     last token that it has signed is over. One always waits; it steps in at once for
+//     one that is revoked, of which nothing is taken here after a second, and on
+//     other replicas after five. A kid, which is the key's thumbprint, is never used
+//     again. A replica that cannot ask the store signs nothing after five seconds.
 //   - The issuer's URL is what [Config] says: no header of a request changes it.
 //     No answer may be cached, and none is for pages of other sites.
 //

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/internal/secret"
 )
 
 const (
@@ -73,7 +74,7 @@ func (i *Issuer) exchangeToken(ctx context.Context, c *call) (reply, error) {
 		return reply{}, err
 	}
 	x := &exchange{issued: issued, audience: c.form["audience"]}
-	if x.subject, err = i.subjectToken(c); err != nil {
+	if x.subject, err = i.subjectToken(ctx, c); err != nil {
 		return reply{}, err
 	}
 	x.session, err = i.store.SessionByID(ctx, x.subject.Session)
@@ -116,14 +117,17 @@ func exchangeTypes(f form) (issued string, err error) {
 // subjectToken reads the token of the person's session: an ID token of the session,
 // or what an earlier agent got for this one. Both must be for this very client:
 // whatever else it got hold of was not given to it to act with.
-func (i *Issuer) subjectToken(c *call) (*ownToken, error) {
+func (i *Issuer) subjectToken(ctx context.Context, c *call) (*ownToken, error) {
 	text, kind := c.form["subject_token"], c.form["subject_token_type"]
 	invalid := func(why string) error { return refuse(http.StatusBadRequest, "invalid_request", why) } // RFC 8693 §2.2.2
-	token, err := i.own(text, typeIDToken)
+	token, err := i.own(ctx, text, typeIDToken)
 	is := tokenTypeID
 	if err != nil {
-		token, err = i.own(text, typeAccessToken)
+		token, err = i.own(ctx, text, typeAccessToken)
 		is = tokenTypeAccess
+	}
+	if err != nil && !errors.Is(err, errNotOwn) {
+		return nil, err
 	}
 	switch {
 	case err != nil || kind != is && kind != tokenTypeJWT:
@@ -291,7 +295,11 @@ func (i *Issuer) delegate(ctx context.Context, c *call, x *exchange) (reply, err
 	if x.jkt != "" {
 		claims.Confirmation = &confirmation{JKT: x.jkt}
 	}
-	token, err := i.atSigner.sign(claims)
+	signer, err := i.keyring.sign(ctx)
+	var token secret.Value
+	if err == nil {
+		token, err = signer.sign(typeAccessToken, claims)
+	}
 	if err != nil {
 		e.Reason = "the token could not be signed"
 		i.end(ctx, intent, audit.Failed, e, err)

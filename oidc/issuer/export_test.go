@@ -1,8 +1,11 @@
 package issuer
 
 import (
+	"context"
 	"net/http"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // SetFailPoint lets a test act between any two steps.
@@ -28,7 +31,7 @@ func ParseClaims(s string) (acr []string, subject string, idToken, userinfo []st
 
 // OwnToken reads a token of the issuer's.
 func (i *Issuer) OwnToken(token, typ string) (subject, session string, err error) {
-	t, err := i.own(token, typ)
+	t, err := i.own(context.Background(), token, typ)
 	if err != nil {
 		return "", "", err
 	}
@@ -63,4 +66,38 @@ func VerifyStatement(text string, c Client, audience string, now time.Time) (id,
 func ClientKeys(set []byte) (int, error) {
 	keys, err := parseClientKeys(set)
 	return len(keys), err
+}
+
+// Sign signs with the key that signs now, and returns its ID.
+func (r *Keyring) Sign(ctx context.Context) (id string, err error) {
+	h, err := r.current(ctx)
+	if err != nil {
+		return "", err
+	}
+	if h.signer == nil {
+		return "", h.why
+	}
+	token, err := h.signer.sign(typeIDToken, map[string]string{})
+	if err != nil {
+		return "", err
+	}
+	signed, err := jose.ParseSignedCompact(token.Reveal(), []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
+	if err != nil {
+		return "", err
+	}
+	id = signed.Signatures[0].Protected.KeyID
+	_, err = signed.Verify(h.set.Key(id)[0])
+	return id, err
+}
+
+// Published returns the IDs of the keys in the key set.
+func (r *Keyring) Published(ctx context.Context) (ids []string, err error) {
+	h, err := r.published(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range h.set.Keys {
+		ids = append(ids, k.KeyID)
+	}
+	return ids, nil
 }

@@ -81,11 +81,11 @@ func (i *Issuer) stillAllowed(found *introspection, s *Session) bool {
 // look finds out what a text is: an access or ID token, or a refresh token. nil: none
 // that is good now, but for the key behind it.
 func (i *Issuer) look(ctx context.Context, text string) (*introspection, *Session, error) {
-	found, err := i.signedToken(text)
+	found, err := i.signedToken(ctx, text)
 	var s *Session
 	if err == nil {
 		s, err = i.store.SessionByID(ctx, found.Session)
-	} else {
+	} else if errors.Is(err, errNotOwn) {
 		s, err = i.store.SessionByRefresh(ctx, HashOf(secret.New(text)))
 		found = &introspection{}
 	}
@@ -112,15 +112,15 @@ func (i *Issuer) look(ctx context.Context, text string) (*introspection, *Sessio
 }
 
 // signedToken reads an access or ID token, whoever it is for.
-func (i *Issuer) signedToken(text string) (*introspection, error) {
-	t, err := i.own(text, typeAccessToken)
+func (i *Issuer) signedToken(ctx context.Context, text string) (*introspection, error) {
+	t, err := i.own(ctx, text, typeAccessToken)
 	kind := ""
 	if err == nil {
 		kind = tokenType("")
 		if t.Confirmation != nil {
 			kind = tokenType(t.Confirmation.JKT)
 		}
-	} else if t, err = i.own(text, typeIDToken); err != nil {
+	} else if t, err = i.own(ctx, text, typeIDToken); err != nil {
 		return nil, err
 	}
 	client := t.ClientID

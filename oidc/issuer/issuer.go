@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/fido/audit"
 	"github.com/lakekey/lakekey/fido/web"
@@ -49,6 +47,8 @@ type Config struct {
 	// URL is one of its origins. nil: no browser and no device signs in, only
 	// programs that talk to a key themselves.
 	Site *web.Site
+	// Keys says how it signs; the zero value is right for most.
+	Keys KeyConfig
 	// SessionLifetime is how long after the touch a session yields tokens.
 	// 0 means 8 h; more than 12 h is refused.
 	SessionLifetime time.Duration
@@ -87,9 +87,8 @@ type Issuer struct {
 	token         time.Duration
 	now           func() time.Time
 	log           *slog.Logger
-	idSigner      signer
-	atSigner      signer
-	keys          *jose.JSONWebKeySet // that are published
+	keyring       *Keyring
+	noted         map[string]bool // keys and revocations whose record is made
 	routes        map[string]route
 	tokenURL      string
 	challengeURL  string
@@ -107,8 +106,8 @@ type Issuer struct {
 	failPoint func(string) // between any two steps; nil outside tests
 }
 
-// New returns the issuer that cfg describes. It reads the signing key from the
-// store, and creates it if the store has none.
+// New returns the issuer that cfg describes. It reads the signing keys from the
+// store, and makes them if the store has none.
 func New(ctx context.Context, cfg Config, rp RelyingParty, store Store) (*Issuer, error) {
 	u, err := issuerURL(cfg.URL)
 	if err != nil {
@@ -138,6 +137,7 @@ func New(ctx context.Context, cfg Config, rp RelyingParty, store Store) (*Issuer
 		token:   cfg.TokenLifetime,
 		now:     cfg.Now,
 		log:     cfg.Logger,
+		noted:   map[string]bool{},
 	}
 	if i.session == 0 {
 		i.session = defaultSessionLifetime
@@ -154,21 +154,19 @@ func New(ctx context.Context, cfg Config, rp RelyingParty, store Store) (*Issuer
 	if err := i.SetClients(cfg.Clients); err != nil {
 		return nil, err
 	}
-	key, set, err := signingKey(ctx, store, i.now())
-	if err != nil {
+	if i.keyring, err = OpenKeyring(store, cfg.Keys, i.now); err != nil {
 		return nil, err
 	}
-	if i.idSigner, err = newSigner(key, typeIDToken); err != nil {
+	i.keyring.noticed = i.recordKeys
+	if _, err := i.keyring.current(ctx); err != nil {
 		return nil, err
 	}
-	// RFC 9068 §2.1: an access token says so in its header, and so can never
-	// pass for an ID token.
-	if i.atSigner, err = newSigner(key, typeAccessToken); err != nil {
-		return nil, err
-	}
-	i.keys = set
-	return i, i.addRoutes(set)
+	i.addRoutes()
+	return i, nil
 }
+
+// Keyring is the issuer's signing keys.
+func (i *Issuer) Keyring() *Keyring { return i.keyring }
 
 // EndSession ends a session: nothing refreshes it from now on. Tokens already
 // out stay valid for at most [Config.TokenLifetime]. The error is [ErrNotFound]

@@ -30,7 +30,11 @@ func (i *Issuer) logout(w http.ResponseWriter, r *http.Request) {
 	// An ID token for another audience is in other hands than the client's: it
 	// is good for what it was exchanged for, and not to end the session. That it
 	// has expired does not matter: it "SHOULD" be taken (§2).
-	token, err := i.own(hint, typeIDToken)
+	token, err := i.own(r.Context(), hint, typeIDToken)
+	if err != nil && !errors.Is(err, errNotOwn) {
+		i.stay(w, r, err)
+		return
+	}
 	if err != nil || token.Audience != token.AuthorizedFor || f["client_id"] != "" && f["client_id"] != token.AuthorizedFor {
 		i.stay(w, r, refuse(http.StatusBadRequest, "invalid_request", "the id_token_hint is not an ID token that this issuer gave to that client; nobody was signed out"))
 		return

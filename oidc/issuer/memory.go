@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/lakekey/lakekey/internal/secret"
 )
 
 // MemoryStore is a [Store] in memory, for one process and its lifetime.
@@ -38,14 +40,41 @@ func NewMemoryStore() *MemoryStore {
 	}
 }
 
-// InitKeys implements [Store].
-func (m *MemoryStore) InitKeys(_ context.Context, first Key) ([]Key, error) {
+// Keys implements [Store].
+func (m *MemoryStore) Keys(context.Context) ([]Key, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.keys) == 0 {
-		m.keys = []Key{first}
-	}
 	return slices.Clone(m.keys), nil
+}
+
+// AddKey implements [Store].
+func (m *MemoryStore) AddKey(_ context.Context, k Key, after string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	newest := ""
+	if n := len(m.keys); n > 0 {
+		newest = m.keys[n-1].ID
+	}
+	if newest != after || slices.ContainsFunc(m.keys, func(old Key) bool { return old.ID == k.ID }) {
+		return ErrTaken
+	}
+	m.keys = append(m.keys, k)
+	return nil
+}
+
+// RevokeKey implements [Store].
+func (m *MemoryStore) RevokeKey(_ context.Context, id, reason string, at time.Time) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := slices.IndexFunc(m.keys, func(k Key) bool { return k.ID == id })
+	switch {
+	case n < 0:
+		return false, ErrNotFound
+	case !m.keys[n].Revoked.IsZero():
+		return false, nil
+	}
+	m.keys[n].Revoked, m.keys[n].RevokeReason, m.keys[n].PKCS8 = at, reason, secret.Value{}
+	return true, nil
 }
 
 // PutRequest implements [Store].

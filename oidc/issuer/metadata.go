@@ -1,8 +1,6 @@
 package issuer
 
 import (
-	"encoding/json"
-	"fmt"
 	"net"
 	"net/http"
 
@@ -76,7 +74,7 @@ type route struct {
 	handler http.HandlerFunc
 }
 
-func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
+func (i *Issuer) addRoutes() {
 	base, path := i.url.String(), i.url.Path
 	i.tokenURL, i.challengeURL, i.revokeURL = base+"/token", base+"/authorize-challenge", base+"/revoke"
 	i.introspectURL = base + "/introspect"
@@ -89,7 +87,7 @@ func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
 		grants = append(grants, grantDevice)
 		scopes, claims = append(scopes, scopeProfile, scopeEmail), append(claims, claimEmail, claimUserName)
 	}
-	doc, err := json.Marshal(metadata{
+	doc := metadata{
 		Issuer:                 base,
 		JWKSURI:                base + "/jwks",
 		TokenEndpoint:          i.tokenURL,
@@ -99,7 +97,6 @@ func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
 		ResponseTypesSupported: []string{"code"},
 		GrantTypesSupported:    grants,
 		SubjectTypesSupported:  []string{"public"},
-		IDTokenAlgs:            []string{string(jose.ES256)},
 		ACRValuesSupported:     []string{acrHardware, acrPhishingResistant},
 		ClaimsSupported:        claims,
 
@@ -114,19 +111,12 @@ func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
 		CodeChallengeMethods:   []string{"S256"},
 		DPoPAlgs:               []string{string(jose.ES256), string(jose.EdDSA), algEd25519},
 		frontMetadata:          i.frontMetadata(),
-	})
-	if err != nil {
-		return fmt.Errorf("issuer: encoding the metadata: %v", err)
-	}
-	keys, err := json.Marshal(set)
-	if err != nil {
-		return fmt.Errorf("issuer: encoding the key set: %v", err)
 	}
 	i.routes = map[string]route{
-		path + "/.well-known/openid-configuration": {http.MethodGet, i.document(doc)},
+		path + "/.well-known/openid-configuration": {http.MethodGet, i.discovery(doc)},
 		// RFC 8414 §3 puts the well-known part before the issuer's path.
-		"/.well-known/oauth-authorization-server" + path: {http.MethodGet, i.document(doc)},
-		path + "/jwks":                {http.MethodGet, i.document(keys)},
+		"/.well-known/oauth-authorization-server" + path: {http.MethodGet, i.discovery(doc)},
+		path + "/jwks":                {http.MethodGet, i.keySet},
 		path + "/authorize-challenge": {http.MethodPost, i.endpoint(i.challengeURL, i.challenge)},
 		path + "/token":               {http.MethodPost, i.endpoint(i.tokenURL, i.redeem)},
 		path + "/revoke":              {http.MethodPost, i.endpoint(i.revokeURL, i.revoke)},
@@ -135,7 +125,6 @@ func (i *Issuer) addRoutes(set *jose.JSONWebKeySet) error {
 	if i.site != nil {
 		i.addPages(path)
 	}
-	return nil
 }
 
 // addPages adds what browsers are sent to.
@@ -188,8 +177,29 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (i *Issuer) document(doc json.RawMessage) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) { i.write(w, r, ok(doc)) }
+// discovery answers with doc. The algorithms are those of the keys that are
+// published: what signs tomorrow is named today.
+func (i *Issuer) discovery(doc metadata) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		h, err := i.keyring.published(r.Context())
+		if err != nil {
+			i.writeError(w, r, err)
+			return
+		}
+		doc := doc
+		doc.IDTokenAlgs = h.algorithms
+		i.write(w, r, ok(doc))
+	}
+}
+
+// keySet is where relying parties find the keys (RFC 7517 §5).
+func (i *Issuer) keySet(w http.ResponseWriter, r *http.Request) {
+	h, err := i.keyring.published(r.Context())
+	if err != nil {
+		i.writeError(w, r, err)
+		return
+	}
+	i.write(w, r, ok(h.document))
 }
 
 // call is a request to one of the endpoints that take a form.

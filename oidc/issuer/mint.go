@@ -105,7 +105,7 @@ func (i *Issuer) mint(ctx context.Context, c *call, s *Session, is issue) (answe
 		return reply{}, fmt.Errorf("recording the intent to issue: %w", err)
 	}
 	i.point("intent recorded")
-	idToken, accessToken, err := i.signBoth(s, is, id, now, expires)
+	idToken, accessToken, err := i.signBoth(ctx, s, is, id, now, expires)
 	if err != nil {
 		e.Reason = "the tokens could not be signed"
 		i.end(ctx, intent, audit.Failed, e, err)
@@ -134,7 +134,11 @@ func (i *Issuer) mint(ctx context.Context, c *call, s *Session, is issue) (answe
 	}), nil
 }
 
-func (i *Issuer) signBoth(s *Session, is issue, id string, now, expires time.Time) (idToken, accessToken secret.Value, err error) {
+func (i *Issuer) signBoth(ctx context.Context, s *Session, is issue, id string, now, expires time.Time) (idToken, accessToken secret.Value, err error) {
+	signer, err := i.keyring.sign(ctx)
+	if err != nil {
+		return idToken, accessToken, err
+	}
 	access := accessClaims{
 		Issuer:   i.url.String(),
 		Subject:  s.UserName,
@@ -152,7 +156,7 @@ func (i *Issuer) signBoth(s *Session, is issue, id string, now, expires time.Tim
 	if s.JKT != "" {
 		access.Confirmation = &confirmation{JKT: s.JKT}
 	}
-	accessToken, err = i.atSigner.sign(access)
+	accessToken, err = signer.sign(typeAccessToken, access)
 	if err != nil {
 		return idToken, accessToken, err
 	}
@@ -177,7 +181,7 @@ func (i *Issuer) signBoth(s *Session, is issue, id string, now, expires time.Tim
 	if is.audience == s.ClientID {
 		claims.Email, claims.UserName = named(s, s.IDClaims)
 	}
-	idToken, err = i.idSigner.sign(claims)
+	idToken, err = signer.sign(typeIDToken, claims)
 	return idToken, accessToken, err
 }
 

@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 
@@ -35,12 +36,12 @@ var errNotOwn = errors.New("issuer: not a token of this issuer")
 // own reads a token of the given type that this issuer has signed, expired or
 // not: when it is too old, and for whom it must be, the caller decides. The key
 // is looked up by kid among the published ones; nothing in the header names
-// another.
-func (i *Issuer) own(token, typ string) (*ownToken, error) {
+// another. The error is errNotOwn, or a fault of ours.
+func (i *Issuer) own(ctx context.Context, token, typ string) (*ownToken, error) {
 	if len(token) > maxToken {
 		return nil, errNotOwn
 	}
-	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
 	if err != nil {
 		return nil, errNotOwn
 	}
@@ -48,7 +49,11 @@ func (i *Issuer) own(token, typ string) (*ownToken, error) {
 	if header.ExtraHeaders[jose.HeaderType] != typ {
 		return nil, errNotOwn
 	}
-	keys := i.keys.Key(header.KeyID)
+	held, err := i.keyring.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	keys := held.set.Key(header.KeyID)
 	if len(keys) != 1 || keys[0].Algorithm != header.Algorithm {
 		return nil, errNotOwn
 	}

@@ -2,8 +2,10 @@ package issuer
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/fido/audit"
@@ -18,6 +20,8 @@ const (
 	eventAuthorize = "authorize"      // only refusals: a proof that did not become a session
 	eventDevice    = "device.decide"  // a person let a device in, or did not
 	eventEnd       = "session.end"    // before its hard end
+	eventKey       = "issuer.key.add"
+	eventKeyRevoke = "issuer.key.revoke"
 )
 
 // event describes an act on a session.
@@ -113,6 +117,42 @@ func (i *Issuer) recordEnd(ctx context.Context, id, reason string) error {
 	if err != nil {
 		return fmt.Errorf("recording the end of a session: %w", err)
 	}
+	return nil
+}
+
+// recordKeys records which signing keys there are, and which were revoked, once over
+// all replicas. Whoever adds or revokes one may be a program that cannot write the
+// log, or one that nobody knows of: what counts here is what the store holds.
+func (i *Issuer) recordKeys(ctx context.Context, keys []Key) error {
+	for _, k := range keys {
+		e := audit.Event{Type: eventKey, Outcome: audit.OK, Reason: "signing key " + k.ID + ", which signs from " + k.SignsFrom.UTC().Format(time.RFC3339)}
+		if err := i.recordKey(ctx, k.ID, e); err != nil {
+			return err
+		}
+		if k.Revoked.IsZero() {
+			continue
+		}
+		e = audit.Event{Type: eventKeyRevoke, Outcome: audit.OK, Reason: "signing key " + k.ID + ", at " + k.Revoked.UTC().Format(time.RFC3339), Rationale: k.RevokeReason}
+		if err := i.recordKey(ctx, k.ID, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (i *Issuer) recordKey(ctx context.Context, id string, e audit.Event) error {
+	mark := e.Type + "\x00" + id
+	if i.noted[mark] {
+		return nil
+	}
+	err := i.store.AddProof(ctx, Hash(sha256.Sum256([]byte(mark))), i.now().AddDate(100, 0, 0))
+	if err == nil {
+		err = i.audit.Append(context.WithoutCancel(ctx), e)
+	}
+	if err != nil && !errors.Is(err, ErrTaken) {
+		return fmt.Errorf("recording a signing key: %w", err)
+	}
+	i.noted[mark] = true
 	return nil
 }
 

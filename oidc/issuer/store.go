@@ -29,10 +29,17 @@ var ErrTaken = errors.New("issuer: already used")
 // Secrets reach a store as their [Hash] only; signing keys are the exception,
 // so whoever reads the store can sign as the issuer: guard it accordingly.
 type Store interface {
-	// InitKeys stores first if the store holds no signing key yet, and
-	// returns every key it holds then, oldest first. Replicas that start
-	// together get the same answer.
-	InitKeys(ctx context.Context, first Key) ([]Key, error)
+	// Keys returns every signing key that there has ever been, oldest first.
+	Keys(ctx context.Context) ([]Key, error)
+	// AddKey adds k behind the newest key, which the caller says is after; ""
+	// says that there is none. [ErrTaken] if another was added meanwhile, or if
+	// there has ever been a key with k's ID. Replicas that add one at the same
+	// time so add one.
+	AddKey(ctx context.Context, k Key, after string) error
+	// RevokeKey marks a signing key as revoked at the given time, forgets its
+	// private half, and reports whether this call did it: false if it was revoked
+	// before. [ErrNotFound] if there is none.
+	RevokeKey(ctx context.Context, id, reason string, at time.Time) (bool, error)
 
 	// PutRequest keeps a pending authorization under its ID.
 	PutRequest(ctx context.Context, r Request) error
@@ -75,11 +82,16 @@ type Store interface {
 	Sweep(ctx context.Context, now time.Time) error
 }
 
-// Key is a signing key of the issuer: an ECDSA P-256 key in PKCS #8 form.
+// Key is a signing key of the issuer: ECDSA P-256 or RSA. Its row stays when it
+// no longer signs: no other may ever have its ID.
 type Key struct {
-	ID      string // RFC 7638 thumbprint
-	PKCS8   secret.Value
-	Created time.Time
+	ID           string       // RFC 7638 thumbprint
+	Public       []byte       // PKIX form; empty in rows that are older than this field
+	PKCS8        secret.Value // zero: it is held elsewhere, or was revoked
+	Created      time.Time
+	SignsFrom    time.Time
+	Revoked      time.Time // zero: it was not
+	RevokeReason string
 }
 
 // Request is an authorization in waiting: a client asked, the person has yet to

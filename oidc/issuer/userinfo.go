@@ -60,8 +60,10 @@ func (i *Issuer) bearer(r *http.Request) (*Session, error) {
 		return nil, invalid("send one access token of this issuer in the Authorization header")
 	}
 	scheme, token, _ := strings.Cut(headers[0], " ")
-	access, err := i.own(token, typeAccessToken)
+	access, err := i.own(r.Context(), token, typeAccessToken)
 	switch {
+	case err != nil && !errors.Is(err, errNotOwn):
+		return nil, err
 	case err != nil || access.Audience != i.url.String():
 		return nil, invalid("that is not an access token of this issuer")
 	case i.now().Unix() >= access.Expires:

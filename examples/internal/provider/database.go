@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/lakekey/lakekey/fido"
@@ -48,6 +49,17 @@ func openDatabase(ctx context.Context, dsn string) (*database, error) {
 		return nil, errors.Join(fmt.Errorf("-db: %w", err), db.Close())
 	}
 	return db, nil
+}
+
+// openRunning opens the database of a provider that has run on it.
+func openRunning(ctx context.Context, dsn string) (*database, error) {
+	if file, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
+		// Opening would make it.
+		if _, err := os.Stat(file); err != nil {
+			return nil, fmt.Errorf("-db %s: %v; give the -db of the running provider", dsn, err)
+		}
+	}
+	return openDatabase(ctx, dsn)
 }
 
 // keepURL remembers where the provider is reached.

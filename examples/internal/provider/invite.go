@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/lakekey/lakekey/fido"
@@ -26,13 +24,7 @@ func (p *Provider) Invite(ctx context.Context, user string, groups ...string) (s
 // write to that provider's audit log, which one program writes at a time: the
 // record of the invitation is the one of its use.
 func Invite(ctx context.Context, dsn, user string, groups ...string) (_ secret.Value, err error) {
-	if file, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
-		// Opening would make it.
-		if _, err := os.Stat(file); err != nil {
-			return secret.Value{}, fmt.Errorf("-db %s: %v; give the -db of the running provider", dsn, err)
-		}
-	}
-	db, err := openDatabase(ctx, dsn)
+	db, err := openRunning(ctx, dsn)
 	if err != nil {
 		return secret.Value{}, err
 	}

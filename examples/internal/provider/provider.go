@@ -41,6 +41,9 @@ type Config struct {
 	// [issuer.ParseClients]; a change counts at once. Empty: there are none.
 	Clients string
 
+	SigningAlgorithm string // ES256 or RS256; empty: ES256
+	SigningKeys      string // the file of the issuer's signing keys; empty: they are in DB
+
 	Policy          string // the file of the key policy; empty: any key that verifies its user
 	Metadata        string // the file that keeps the FIDO metadata; empty: nothing is known about key models
 	MetadataOffline bool   // nothing is fetched: somebody puts metadata into that file
@@ -116,10 +119,15 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 	if err != nil {
 		return nil, err
 	}
+	signs, err := signing(cfg)
+	if err != nil {
+		return nil, err
+	}
 	idp, err := issuer.New(ctx, issuer.Config{
 		URL:     cfg.URL,
 		Clients: clients,
 		Site:    pages,
+		Keys:    signs,
 		Audit:   p.log,
 		Logger:  cfg.Logger,
 	}, p.rp, p.db.issuer)

@@ -4,39 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/lakekey/lakekey/oidc/issuer"
 )
-
-func testKeys(t *testing.T, s issuer.Store) {
-	for _, offer := range []string{"first", "second"} {
-		keys, err := s.InitKeys(t.Context(), key(offer))
-		must(t, err)
-		if len(keys) != 1 || keys[0].ID != "first" || !keys[0].PKCS8.Equal(key("first").PKCS8) || !keys[0].Created.Equal(epoch) {
-			t.Fatalf("after offering %s: %d keys, want only the first, unchanged", offer, len(keys))
-		}
-	}
-}
-
-func testKeysRace(t *testing.T, s issuer.Store) {
-	var mu sync.Mutex
-	seen := map[string]bool{}
-	Race(t, takers, func(n int) error {
-		keys, err := s.InitKeys(t.Context(), key(fmt.Sprint("key", n)))
-		mu.Lock()
-		defer mu.Unlock()
-		for _, k := range keys {
-			seen[k.ID] = true
-		}
-		return err
-	})
-	if len(seen) != 1 {
-		t.Fatalf("%d replicas saw the keys %v, want one key", takers, seen)
-	}
-}
 
 func testRequest(t *testing.T, s issuer.Store) {
 	want := request(hash("request", 0))
@@ -216,12 +188,11 @@ func testSweep(t *testing.T, s issuer.Store) {
 	must(t, err)
 	must(t, s.AddProof(t.Context(), hash("proof", 0), epoch))
 	is(t, issuer.ErrTaken, s.AddProof(t.Context(), hash("proof", 1), epoch))
-	keys, err := s.InitKeys(t.Context(), key("first"))
-	must(t, err)
+	must(t, s.AddKey(t.Context(), key("first"), ""))
 	must(t, s.Sweep(t.Context(), epoch.Add(100*365*24*time.Hour)))
-	again, err := s.InitKeys(t.Context(), key("second"))
+	keys, err := s.Keys(t.Context())
 	must(t, err)
-	if len(keys) != 1 || len(again) != 1 || again[0].ID != "first" {
+	if len(keys) != 1 || keys[0].ID != "first" {
 		t.Fatal("signing keys are never swept")
 	}
 }

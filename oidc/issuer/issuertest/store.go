@@ -136,5 +136,5 @@ func request(id issuer.Hash) issuer.Request {
 }
 
 func key(id string) issuer.Key {
-	return issuer.Key{ID: id, PKCS8: secret.New("pkcs8 \x00\xff of " + id), Created: epoch}
+	return issuer.Key{ID: id, Public: []byte("public \x00\xff of " + id), PKCS8: secret.New("pkcs8 \x00\xff of " + id), Created: epoch, SignsFrom: epoch.Add(time.Second)}
 }

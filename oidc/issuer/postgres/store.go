@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/lakekey/lakekey/internal/postgresdb"
-	"github.com/lakekey/lakekey/internal/secret"
 	"github.com/lakekey/lakekey/oidc/issuer"
 )
 
@@ -61,6 +60,13 @@ CREATE TABLE issuer_replaced (
 	expires  bigint NOT NULL
 );
 CREATE INDEX issuer_replaced_expires ON issuer_replaced (expires);
+`, `
+ALTER TABLE issuer_keys
+	ADD COLUMN public     bytea  NOT NULL DEFAULT '', -- older keys are whole in pkcs8
+	ADD COLUMN signs_from bigint NOT NULL DEFAULT 0,
+	ADD COLUMN revoked    bigint,
+	ADD COLUMN reason     text   NOT NULL DEFAULT '';
+UPDATE issuer_keys SET signs_from = created;
 `}}
 
 // Store is an [issuer.Store] on PostgreSQL.
@@ -86,47 +92,6 @@ func Open(ctx context.Context, address string) (*Store, error) {
 
 // Close waits for what is running and closes the connections.
 func (s *Store) Close() error { return s.db.Close() }
-
-// InitKeys implements [issuer.Store].
-func (s *Store) InitKeys(ctx context.Context, first issuer.Key) (keys []issuer.Key, err error) {
-	err = s.db.Write(ctx, func(tx *sql.Tx) error {
-		if keys, err = s.keys(ctx, tx); err != nil || len(keys) > 0 {
-			return err
-		}
-		// Whoever else finds no key waits here, and then finds this one.
-		if _, err := tx.ExecContext(ctx, `LOCK TABLE issuer_keys IN SHARE ROW EXCLUSIVE MODE`); err != nil {
-			return s.failed(ctx, "waiting for other replicas", err)
-		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO issuer_keys (kid, pkcs8, created) SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM issuer_keys)`,
-			first.ID, []byte(first.PKCS8.Reveal()), first.Created.UnixNano())
-		if err != nil {
-			return s.failed(ctx, "adding the first signing key", err)
-		}
-		keys, err = s.keys(ctx, tx)
-		return err
-	})
-	return keys, err
-}
-
-func (s *Store) keys(ctx context.Context, tx *sql.Tx) (keys []issuer.Key, err error) {
-	const what = "reading the signing keys"
-	rows, err := tx.QueryContext(ctx, `SELECT kid, pkcs8, created FROM issuer_keys ORDER BY seq`)
-	if err != nil {
-		return nil, s.failed(ctx, what, err)
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var k issuer.Key
-		var pkcs8 []byte
-		var created int64
-		if err := rows.Scan(&k.ID, &pkcs8, &created); err != nil {
-			return nil, s.failed(ctx, what, err)
-		}
-		k.PKCS8, k.Created = secret.New(string(pkcs8)), time.Unix(0, created)
-		keys = append(keys, k)
-	}
-	return keys, s.failed(ctx, what, rows.Err())
-}
 
 // PutRequest implements [issuer.Store].
 func (s *Store) PutRequest(ctx context.Context, r issuer.Request) error {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/lakekey/lakekey/internal/secret"
 	"github.com/lakekey/lakekey/internal/sqlitedb"
 	"github.com/lakekey/lakekey/oidc/issuer"
 )
@@ -61,6 +60,12 @@ CREATE TABLE issuer_replaced (
 	expires  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX issuer_replaced_expires ON issuer_replaced (expires);
+`, `
+ALTER TABLE issuer_keys ADD COLUMN public     BLOB    NOT NULL DEFAULT x''; -- older keys are whole in pkcs8
+ALTER TABLE issuer_keys ADD COLUMN signs_from INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE issuer_keys ADD COLUMN revoked    INTEGER;
+ALTER TABLE issuer_keys ADD COLUMN reason     TEXT    NOT NULL DEFAULT '';
+UPDATE issuer_keys SET signs_from = created;
 `}}
 
 // Store is an [issuer.Store] on SQLite.
@@ -82,44 +87,6 @@ func Open(ctx context.Context, path string) (*Store, error) {
 
 // Close closes the file.
 func (s *Store) Close() error { return s.db.Close() }
-
-// InitKeys implements [issuer.Store].
-func (s *Store) InitKeys(ctx context.Context, first issuer.Key) ([]issuer.Key, error) {
-	var keys []issuer.Key
-	err := s.db.Write(ctx, func(tx *sqlitedb.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO issuer_keys (kid, pkcs8, created) SELECT ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM issuer_keys)`,
-			first.ID, []byte(first.PKCS8.Reveal()), first.Created.UnixNano())
-		if err != nil {
-			return wrap("adding the first signing key", err)
-		}
-		keys, err = readKeys(ctx, tx)
-		return err
-	})
-	return keys, err
-}
-
-func readKeys(ctx context.Context, tx *sqlitedb.Tx) ([]issuer.Key, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT kid, pkcs8, created FROM issuer_keys ORDER BY seq`)
-	if err != nil {
-		return nil, wrap("reading the signing keys", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var keys []issuer.Key
-	for rows.Next() {
-		var k issuer.Key
-		var pkcs8 []byte
-		var created int64
-		if err := rows.Scan(&k.ID, &pkcs8, &created); err != nil {
-			return nil, wrap("reading the signing keys", err)
-		}
-		k.PKCS8, k.Created = secret.New(string(pkcs8)), time.Unix(0, created)
-		keys = append(keys, k)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, wrap("reading the signing keys", err)
-	}
-	return keys, nil
-}
 
 // PutRequest implements [issuer.Store].
 func (s *Store) PutRequest(ctx context.Context, r issuer.Request) error {
