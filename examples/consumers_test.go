@@ -25,9 +25,10 @@ import (
 // in this process, so that it can be asked who called and with what.
 type office struct {
 	world
-	account *databrickstest.Workspace
-	stubs   *http.ServeMux // what the strict workspace does not have; asked after the bearer is known
-	ca      string         // a file
+	account  *databrickstest.Workspace
+	stubs    *http.ServeMux // what the strict workspace does not have; asked after the bearer is known
+	ca       string         // a file
+	trusting *http.Client   // trusts ca
 
 	mu      sync.Mutex
 	bearers map[string]bool // tokens that were sent to the workspace
@@ -64,6 +65,7 @@ func newOffice(t *testing.T) *office {
 	o.ca = filepath.Join(o.server, "ca.pem")
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	require.NoError(t, os.WriteFile(o.ca, certificate, 0o600))
+	o.trusting = server.Client()
 	t.Setenv("SSL_CERT_FILE", o.ca) // for Go programs, and for OpenSSL
 
 	o.provide(t)
