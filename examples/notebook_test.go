@@ -55,6 +55,10 @@ func TestNotebook(t *testing.T) {
 	// in there on purpose and is taken out before looking for anything else.
 	require.Contains(t, printed, vars["DATABRICKS_METADATA_SERVICE_URL"])
 	requireNoSecret(t, "the notebook", notebook, token)
+	found, said, code := call(t, w.client, "nbclean", "-check", saved)
+	require.Equal(t, 1, code, said)
+	require.Equal(t, strings.Count(found, "\n"), strings.Count(found, "metadata-url in cell "), found)
+	require.NotContains(t, found, vars["DATABRICKS_METADATA_SERVICE_URL"])
 	for _, dir := range []string{w.client, w.server} {
 		require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() {

@@ -112,16 +112,21 @@ func shell(t *testing.T, block string, replace ...string) string {
 func TestREADMEShell(t *testing.T) {
 	interpreter := python(t)
 	session := blocks(t, "sh")
-	require.Len(t, session, 4, "a new block needs a test")
+	require.Len(t, session, 5, "a new block needs a test")
 	require.Equal(t, "go run ./examples/quickstart\n", session[0])
 	require.Contains(t, shell(t, session[1], "python3", interpreter), "\n"+ada+"\n")
+	repository := notebooks(t)
+	said := shell(t, session[2], "~/notebooks", repository)
+	require.Contains(t, said, "there are tokens")
+	require.Contains(t, said, "tokens removed: 1")
+	require.FileExists(t, filepath.Join(repository, ".git/hooks/pre-commit"))
 	policy, err := filepath.Abs("idp/policy.yaml")
 	require.NoError(t, err)
-	said := shell(t, session[2], "examples/idp/policy.yaml", policy)
+	said = shell(t, session[3], "examples/idp/policy.yaml", policy)
 	require.Contains(t, said, "/enroll#")
 	require.Regexp(t, `ES256 +signing`, said)
 	require.Regexp(t, `ES256 +next`, said)
-	require.Equal(t, "go test ./...\n", session[3], "this very run")
+	require.Equal(t, "go test ./...\n", session[4], "this very run")
 }
 
 func TestREADMEQuickstart(t *testing.T) {

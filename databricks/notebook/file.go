@@ -18,7 +18,7 @@ func IsNotebook(path string) (bool, error) {
 	if strings.EqualFold(filepath.Ext(path), ".ipynb") {
 		return true, nil
 	}
-	if !mayBeSource(path) {
+	if !MayBeSource(path) {
 		return false, nil
 	}
 	f, err := os.Open(path)

@@ -43,7 +43,7 @@ func cellAt(data []byte, at int) int {
 	return n
 }
 
-// mayBeSource reports whether the name is one that the source format uses.
-func mayBeSource(name string) bool {
+// MayBeSource reports whether a name is one that the source format uses.
+func MayBeSource(name string) bool {
 	return slices.Contains(sourceSuffixes, strings.ToLower(filepath.Ext(name)))
 }
