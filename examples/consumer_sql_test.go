@@ -2,11 +2,13 @@ package examples_test
 
 import (
 	"bufio"
+	"fmt"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -64,6 +66,24 @@ func TestConsumerSQLGo(t *testing.T) {
 	require.Equal(t, "statement: SELECT 1 AS id\n", asked.String())
 	require.Equal(t, 1, o.mints())
 	requireShown(t, "sql-go", "go", "main.go")
+}
+
+// dbt reaches a warehouse at port 443 only, unless its profile says where.
+func TestConsumerDBT(t *testing.T) {
+	consumers(t, "dbt", "bin", "dbt")
+	o := newOffice(t)
+	asked := o.warehouse(t)
+	profile := filepath.Join(o.folder(t, "dbt"), "profiles.yml")
+	written, err := os.ReadFile(profile)
+	require.NoError(t, err)
+	at := o.host + "/sql/1.0/warehouses/a1b2c3d4e5f6"
+	require.NoError(t, os.WriteFile(profile, fmt.Appendf(written, "      connection_parameters: {_connection_uri: %q}\n", at), 0o600))
+
+	out := o.page(t, "dbt", append(o.environ(t, "dbt/bin"), "DO_NOT_TRACK=1", "NO_COLOR=1"))
+	require.Contains(t, out, "All checks passed!")
+	require.Contains(t, asked.String(), "select 1 as id")
+	require.Equal(t, 1, o.mints())
+	requireShown(t, "dbt", "yaml", "profiles.yml")
 }
 
 // Whom the workspace does not know gets nothing from the stand-ins either, so that

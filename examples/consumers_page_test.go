@@ -44,6 +44,7 @@ func TestConsumersPages(t *testing.T) {
 		"sql-python": {"databricks-sql-connector of python"},
 		"sql-go":     {"databricks-sql-go of sql-go"},
 		"mlflow":     {"mlflow-skinny of python"},
+		"dbt":        {"dbt-databricks of dbt", "dbt-core of dbt"},
 	} {
 		page, err := os.ReadFile(filepath.Join("consumers", folder, "README.md"))
 		require.NoError(t, err)

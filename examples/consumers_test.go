@@ -149,8 +149,7 @@ func (o *office) page(t *testing.T, tool string, env []string) string {
 	opening := signIn.FindStringSubmatch(typed[0])
 	require.NotNil(t, opening, "the page begins with a shell that has a session: %s", typed[0])
 
-	dir := filepath.Join(o.client, tool)
-	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join("consumers", tool))))
+	dir := o.folder(t, tool)
 	args := append([]string{"exec", "-issuer", o.issuer, "-host", o.host, "-key", o.key}, flags(t, opening[1])...)
 	args = append(args, "--", "bash", "-euo", "pipefail", "-c", strings.Join(typed[1:], ""))
 	cmd := exec.Command(filepath.Join(bin(t), "keyagent"), args...)
@@ -181,6 +180,16 @@ func (o *office) requireNothingLeft(t *testing.T, said string) {
 			return err
 		}))
 	}
+}
+
+// folder is a copy of a page's folder, for the tool to leave things in.
+func (o *office) folder(t *testing.T, tool string) string {
+	t.Helper()
+	dir := filepath.Join(o.client, tool)
+	if _, err := os.Stat(dir); err != nil {
+		require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join("consumers", tool))))
+	}
+	return dir
 }
 
 // flags splits what stands on a page as a shell would.
