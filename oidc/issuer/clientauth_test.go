@@ -16,6 +16,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
 
+	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/fido/web"
 	"github.com/lakekey/lakekey/oidc/issuer"
 	"github.com/lakekey/lakekey/oidc/issuer/issuertest"
@@ -54,8 +55,13 @@ type service struct {
 
 func newService(t testing.TB, s issuer.Store, more ...issuer.Client) *service {
 	t.Helper()
+	return newServiceOf(t, s, nil, more...)
+}
+
+func newServiceOf(t testing.TB, s issuer.Store, people fido.Store, more ...issuer.Client) *service {
+	t.Helper()
 	key := newDPoPKey(t)
-	f := newFront(t, s, append(more, issuer.Client{ID: "service", RedirectURIs: []string{callback}, Device: true, InsecureBearer: true, JWKS: key.jwks("1")})...)
+	f := newFrontOf(t, s, people, append(more, issuer.Client{ID: "service", RedirectURIs: []string{callback}, Device: true, InsecureBearer: true, JWKS: key.jwks("1")})...)
 	f.limits = web.Limits{AddressPerMinute: 100_000, AddressBurst: 100_000, AccountPerMinute: 100_000, AccountBurst: 100_000}
 	f.Issuer = f.replica(t)
 	return &service{f, key, "service"}

@@ -97,8 +97,21 @@
 //   - The issuer's URL is what [Config] says: no header of a request changes it.
 //     No answer may be cached, and none is for pages of other sites.
 //
-// Ending a session stops refreshing at once; ID and access tokens that are out
-// stay valid until they expire, at most [Config.TokenLifetime].
+// # Revocation
+//
+// A session ends by [Issuer.EndSession], many of them by [Issuer.EndSessions], and all
+// of a person's or of a key's when the relying party no longer lets it in; those of a
+// program when [Issuer.SetClients] leaves it out. Nothing of this is remembered from
+// one request to the next: every token, and every answer of userinfo and
+// introspection, is asked for at the stores, so that no replica issues anything from
+// the moment at which the store knows. (A replica learns of its clients from
+// [Issuer.SetClients] alone; the provider in examples reads their file every two
+// seconds.) A replica that cannot reach the store answers 503 and issues nothing.
+//
+// ID and access tokens that are out stay valid until they expire, at most
+// [Config.TokenLifetime], for whoever does not introspect them; and what an ID token
+// was exchanged for elsewhere lives as long as it does there: for a Databricks token
+// that is up to an hour. That sum is the bound.
 //
 // # Why handlers of our own
 //

@@ -35,6 +35,7 @@ type front struct {
 	key  securityKey
 	site *web.Site
 
+	people   fido.Store // nil: in memory
 	clients  []issuer.Client
 	clock    func() time.Time
 	limits   web.Limits
@@ -55,12 +56,18 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // newFront makes one whose store is s, or in memory, on the clock of a test.
 func newFront(t testing.TB, s issuer.Store, clients ...issuer.Client) *front {
 	t.Helper()
+	return newFrontOf(t, s, nil, clients...)
+}
+
+// newFrontOf is newFront with people's keys in a store of their own.
+func newFrontOf(t testing.TB, s issuer.Store, people fido.Store, clients ...issuer.Client) *front {
+	t.Helper()
 	p := newProvider(t, func(p *provider, cfg *issuer.Config) { // for its clock and log
 		if s != nil {
 			p.store.Store = s
 		}
 	})
-	f := &front{provider: p, url: frontURL}
+	f := &front{provider: p, url: frontURL, people: people}
 	f.start(t, p.now, append([]issuer.Client{
 		{ID: "wiki", Name: "The wiki", RedirectURIs: []string{callback, "https://wiki.example.com/other?tenant=1"}, InsecureBearer: true},
 		{ID: "native", RedirectURIs: []string{"http://127.0.0.1/callback", "http://[::1]/callback", "com.example.app:/callback"}, Audiences: []string{audience}},
@@ -77,11 +84,18 @@ func (f *front) start(t testing.TB, now func() time.Time, clients []issuer.Clien
 	t.Helper()
 	var err error
 	f.clients, f.clock = clients, now
-	f.rp, err = fido.New(fido.Config{ID: "localhost", Origins: []string{f.url}, Audit: f.log, Now: now, UserVerification: "preferred"}, fido.NewMemoryStore())
+	if f.people == nil {
+		f.people = fido.NewMemoryStore()
+	}
+	f.rp, err = fido.New(f.party(), f.people)
 	require.NoError(t, err)
 	f.key = newSecurityKey(t, softkey.Options{})
 	f.key.enroll(t, site{url: f.url}, f.rp, ada)
 	f.Issuer = f.replica(t)
+}
+
+func (f *front) party() fido.Config {
+	return fido.Config{ID: "localhost", Origins: []string{f.url}, Audit: f.log, Now: f.clock, UserVerification: "preferred"}
 }
 
 // replica returns an issuer that shares f's stores and nothing else.

@@ -184,6 +184,24 @@ func (i *Issuer) EndSession(ctx context.Context, id, reason string) error {
 	return i.recordEnd(ctx, id, reason)
 }
 
+// EndSessions ends all of these sessions, as [Issuer.EndSession] ends one: a person's,
+// after they were blocked; those that began with a key, after it was lost; those of a
+// program. It returns how many went on until then. What keeps them from beginning
+// anew is the relying party's word on the person and the key, and [Issuer.SetClients].
+func (i *Issuer) EndSessions(ctx context.Context, these Sessions, reason string) (int, error) {
+	if these.none() {
+		return 0, errors.New("issuer: which sessions? Set a field of Sessions")
+	}
+	ended, err := i.store.EndSessions(ctx, these, reason, i.now())
+	if err != nil {
+		return 0, fmt.Errorf("ending sessions: %w", err)
+	}
+	for _, s := range ended {
+		err = errors.Join(err, i.recordEnd(ctx, s.ID, reason))
+	}
+	return len(ended), err
+}
+
 // issuerURL parses the issuer identifier. OpenID Connect Discovery §3: "using
 // the https scheme with no query or fragment"; http is for loopback hosts,
 // where nobody is on the path. Clients compare it character by character, so

@@ -198,6 +198,19 @@ func (m *MemoryStore) EndSession(_ context.Context, id, reason string, at time.T
 	return true, nil
 }
 
+// EndSessions implements [Store].
+func (m *MemoryStore) EndSessions(_ context.Context, these Sessions, reason string, at time.Time) (ended []Session, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, kept := range m.sessions {
+		if kept.Ended.IsZero() && these.Include(&kept.Session) {
+			kept.Ended, kept.EndReason = at, reason
+			ended = append(ended, cloneSession(kept.Session))
+		}
+	}
+	return ended, nil
+}
+
 // AddProof implements [Store].
 func (m *MemoryStore) AddProof(_ context.Context, proof Hash, expires time.Time) error {
 	m.mu.Lock()

@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -73,6 +74,10 @@ type Store interface {
 	// whether this call did it: false if it had ended before. [ErrNotFound]
 	// if there is none.
 	EndSession(ctx context.Context, id, reason string, at time.Time) (bool, error)
+	// EndSessions marks every session that is one of these and goes on as ended at
+	// the given time, in one step, and returns those. At least one field of these
+	// is set.
+	EndSessions(ctx context.Context, these Sessions, reason string, at time.Time) ([]Session, error)
 
 	// AddProof remembers a DPoP proof until it expires; [ErrTaken] if it is
 	// remembered already.
@@ -162,6 +167,25 @@ type Session struct {
 
 	Ended     time.Time // zero while it lives
 	EndReason string
+}
+
+// Sessions are those that have everything which is set here.
+type Sessions struct {
+	UserName     string // a person's
+	CredentialID []byte // that began with a key
+	ClientID     string // of a program
+}
+
+func (these Sessions) none() bool {
+	return these.UserName == "" && len(these.CredentialID) == 0 && these.ClientID == ""
+}
+
+// Include reports whether s is one of these.
+func (these Sessions) Include(s *Session) bool {
+	return !these.none() &&
+		(these.UserName == "" || these.UserName == s.UserName) &&
+		(len(these.CredentialID) == 0 || bytes.Equal(these.CredentialID, s.CredentialID)) &&
+		(these.ClientID == "" || these.ClientID == s.ClientID)
 }
 
 // Hash is the SHA-256 of a bearer secret: what a store may know of it.

@@ -38,6 +38,7 @@ func TestStore(t *testing.T, o Options, open func(t *testing.T) issuer.Store) {
 	t.Run("RefreshRace", func(t *testing.T) { testRefreshRace(t, open(t), o.Rounds) })
 	t.Run("End", func(t *testing.T) { testEnd(t, open(t)) })
 	t.Run("EndRace", func(t *testing.T) { testEndRace(t, open(t), o.Rounds) })
+	t.Run("EndMany", func(t *testing.T) { testEndMany(t, open(t)) })
 	t.Run("Proof", func(t *testing.T) { testProof(t, open(t)) })
 	t.Run("ProofRace", func(t *testing.T) { testProofRace(t, open(t), o.Rounds) })
 	t.Run("Sweep", func(t *testing.T) { testSweep(t, open(t)) })

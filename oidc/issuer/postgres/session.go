@@ -17,8 +17,8 @@ func (s *Store) AddSession(ctx context.Context, se issuer.Session) error {
 	if err != nil {
 		return fmt.Errorf("postgres: encoding a session: %v", err)
 	}
-	return s.insert(ctx, "adding a session", `INSERT INTO issuer_sessions (id, user_handle, credential, code, body, expires) VALUES ($1, $2, $3, $4, $5, $6)`,
-		se.ID, se.UserHandle, se.CredentialID, se.Code[:], body, se.Expires.UnixNano())
+	return s.insert(ctx, "adding a session", `INSERT INTO issuer_sessions (id, user_handle, credential, code, body, expires, user_name, client) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		se.ID, se.UserHandle, se.CredentialID, se.Code[:], body, se.Expires.UnixNano(), se.UserName, se.ClientID)
 }
 
 // TakeCode implements [issuer.Store]. One statement decides who gets it; refresh is
@@ -46,10 +46,14 @@ func (s *Store) session(ctx context.Context, statement string, args ...any) (*is
 
 // sessionAnd reads a session, and what else the row has into more.
 func (s *Store) sessionAnd(ctx context.Context, more []any, statement string, args ...any) (*issuer.Session, error) {
+	return s.scan(ctx, s.db.QueryRowContext(ctx, statement, args...), more...)
+}
+
+func (s *Store) scan(ctx context.Context, row interface{ Scan(...any) error }, more ...any) (*issuer.Session, error) {
 	var body []byte
 	var ended sql.NullInt64
 	var reason, jkt string
-	if err := s.db.QueryRowContext(ctx, statement, args...).Scan(append([]any{&body, &ended, &reason, &jkt}, more...)...); err != nil {
+	if err := row.Scan(append([]any{&body, &ended, &reason, &jkt}, more...)...); err != nil {
 		return nil, s.failed(ctx, "reading a session", err)
 	}
 	var se issuer.Session
@@ -78,4 +82,39 @@ func (s *Store) EndSession(ctx context.Context, id, reason string, at time.Time)
 	}
 	err = s.db.QueryRowContext(ctx, `SELECT 1 FROM issuer_sessions WHERE id = $1`, id).Scan(new(int))
 	return false, s.failed(ctx, what, err)
+}
+
+// EndSessions implements [issuer.Store].
+func (s *Store) EndSessions(ctx context.Context, these issuer.Sessions, reason string, at time.Time) (all []issuer.Session, err error) {
+	const what = "ending sessions"
+	where, args := "", []any{at.UnixNano(), reason}
+	and := func(column string, value any) {
+		args = append(args, value)
+		where += fmt.Sprintf(" AND %s = $%d", column, len(args))
+	}
+	if these.UserName != "" {
+		and("user_name", these.UserName)
+	}
+	if len(these.CredentialID) > 0 {
+		and("credential", these.CredentialID)
+	}
+	if these.ClientID != "" {
+		and("client", these.ClientID)
+	}
+	if where == "" {
+		return nil, nil
+	}
+	rows, err := s.db.QueryContext(ctx, `UPDATE issuer_sessions SET ended = $1, reason = $2 WHERE ended IS NULL`+where+` RETURNING body, ended, reason, jkt`, args...)
+	if err != nil {
+		return nil, s.failed(ctx, what, err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		se, err := s.scan(ctx, rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, *se)
+	}
+	return all, s.failed(ctx, what, rows.Err())
 }

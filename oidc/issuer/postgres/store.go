@@ -67,6 +67,15 @@ ALTER TABLE issuer_keys
 	ADD COLUMN revoked    bigint,
 	ADD COLUMN reason     text   NOT NULL DEFAULT '';
 UPDATE issuer_keys SET signs_from = created;
+`, `
+ALTER TABLE issuer_sessions
+	ADD COLUMN user_name text NOT NULL DEFAULT '',
+	ADD COLUMN client    text NOT NULL DEFAULT '';
+UPDATE issuer_sessions SET
+	user_name = coalesce(convert_from(body, 'UTF8')::json ->> 'UserName', ''),
+	client    = coalesce(convert_from(body, 'UTF8')::json ->> 'ClientID', '');
+CREATE INDEX issuer_sessions_user_name ON issuer_sessions (user_name);
+CREATE INDEX issuer_sessions_client    ON issuer_sessions (client);
 `}}
 
 // Store is an [issuer.Store] on PostgreSQL.

@@ -66,6 +66,14 @@ ALTER TABLE issuer_keys ADD COLUMN signs_from INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE issuer_keys ADD COLUMN revoked    INTEGER;
 ALTER TABLE issuer_keys ADD COLUMN reason     TEXT    NOT NULL DEFAULT '';
 UPDATE issuer_keys SET signs_from = created;
+`, `
+ALTER TABLE issuer_sessions ADD COLUMN user_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE issuer_sessions ADD COLUMN client    TEXT NOT NULL DEFAULT '';
+UPDATE issuer_sessions SET
+	user_name = coalesce(json_extract(CAST(body AS TEXT), '$.UserName'), ''),
+	client    = coalesce(json_extract(CAST(body AS TEXT), '$.ClientID'), '');
+CREATE INDEX issuer_sessions_user_name ON issuer_sessions (user_name);
+CREATE INDEX issuer_sessions_client    ON issuer_sessions (client);
 `}}
 
 // Store is an [issuer.Store] on SQLite.
@@ -138,8 +146,8 @@ func (s *Store) AddSession(ctx context.Context, se issuer.Session) error {
 		return wrap("encoding a session", err)
 	}
 	// Until its code is redeemed a session is worth nothing.
-	return s.insert(ctx, s.db.WriteBehind, "adding a session", `INSERT INTO issuer_sessions (id, user, credential, code, body, expires) VALUES (?, ?, ?, ?, ?, ?)`,
-		se.ID, se.UserHandle, se.CredentialID, se.Code[:], body, se.Expires.UnixNano())
+	return s.insert(ctx, s.db.WriteBehind, "adding a session", `INSERT INTO issuer_sessions (id, user, credential, code, body, expires, user_name, client) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		se.ID, se.UserHandle, se.CredentialID, se.Code[:], body, se.Expires.UnixNano(), se.UserName, se.ClientID)
 }
 
 // TakeCode implements [issuer.Store]. There are no tokens without another write
@@ -172,7 +180,7 @@ func (s *Store) SessionByID(ctx context.Context, id string) (*issuer.Session, er
 }
 
 // scanSession reads a session, and what else the row has into more.
-func scanSession(row *sql.Row, more ...any) (*issuer.Session, error) {
+func scanSession(row interface{ Scan(...any) error }, more ...any) (*issuer.Session, error) {
 	var body []byte
 	var ended sql.NullInt64
 	var reason, jkt string
