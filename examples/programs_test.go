@@ -135,7 +135,7 @@ func (p *process) interrupt(t *testing.T) {
 
 // environment is what a person's shell has, with a home of its own.
 func environment(home string) []string {
-	env := []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir(), "JUPYTER_PLATFORM_DIRS=1"}
+	env := []string{"HOME=" + home, "XDG_RUNTIME_DIR=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir(), "JUPYTER_PLATFORM_DIRS=1"}
 	if ca, set := os.LookupEnv("SSL_CERT_FILE"); set {
 		env = append(env, "SSL_CERT_FILE="+ca)
 	}

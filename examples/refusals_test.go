@@ -37,7 +37,7 @@ func TestProgramsSayWhatIsWrong(t *testing.T) {
 		{"keyagent", "-issuer http://localhost:1 -host http://localhost:2 -key soft:k -listen 0.0.0.0:0", "-listen"},
 		{"keyagent", "-issuer http://localhost:1 -host http://localhost:2", "-key is missing"},
 		{"keyagent", "-issuer http://localhost:1 -host http://localhost:2 -key magic", "-key \"magic\""},
-		{"keyagent", "serve", "commands are enroll, exec and logout"},
+		{"keyagent", "serve", "commands are enroll, exec, logout"},
 		{"keyagent", "enroll", "-invite is missing"},
 		{"keyagent", "enroll -invite http://localhost:1/enroll#x -key browser", "-key \"browser\""},
 		{"keyagent", "-issuer http://localhost:1 -host http://localhost:2 -key usb -redirect http://127.0.0.1/x", "-redirect"},

@@ -2,179 +2,253 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lakekey/lakekey/databricks"
 	"github.com/lakekey/lakekey/databricks/metadata"
-	"github.com/lakekey/lakekey/examples/internal/cli"
-	"github.com/lakekey/lakekey/examples/internal/keys"
-	"github.com/lakekey/lakekey/internal/origin"
 	"github.com/lakekey/lakekey/oidc"
 )
 
-// defaultClient is the public client that examples/idp serves.
-const defaultClient = "lakekey"
-
-// defaultScopes let a person look around and change nothing.
-const defaultScopes = "clusters:read jobs:read model-serving:read"
-
-// settings are the flags of an agent.
-type settings struct {
-	issuer, audience, scopes, listen, client string
-	redirect, keep, keepKey                  string
-	hosts                                    cli.List
-	key                                      keys.Spec
-}
-
-func (s *settings) register(fs *flag.FlagSet) {
-	fs.StringVar(&s.issuer, "issuer", "", "`URL` of the identity provider, such as http://localhost:8080")
-	fs.Var(&s.hosts, "host", "`URL` of a Databricks workspace, such as https://dbc-….cloud.databricks.com; may be repeated: one touch serves them all")
-	fs.StringVar(&s.audience, "audience", "", "the audience `AUD` of the federation policy; required where the host is neither under a Databricks domain nor on\nthis machine (default: the account id, which the host tells)")
-	fs.StringVar(&s.scopes, "scopes", defaultScopes, "the `SCOPES` that the tokens may be used for, with spaces in between; ask for little")
-	fs.StringVar(&s.listen, "listen", "127.0.0.1:0", "`ADDR` to serve the metadata service on, on this machine; port 0 chooses a free one")
-	s.key.Ways = []string{byBrowser, byDevice}
-	s.key.Register(fs, ",\nbrowser (sign in on the provider's page) or device (sign in on another machine, where you enter a code)")
-	fs.StringVar(&s.redirect, "redirect", "", "with -key browser, the `URL` on this machine that the provider knows this program by; without a port for\nany that is free (default http://127.0.0.1/callback)")
-	fs.StringVar(&s.keep, "keep", "", "keep the session in the directory `DIR`, sealed with a key in the keyring of this machine: every keyagent\nof yours that asks for the same shares it, and keyagent logout ends it (default: it ends with the program)")
-	fs.StringVar(&s.keepKey, "keep-key", "", "with -keep, the `FILE` with the key, instead of the keyring; it is made if it is not there")
-	fs.StringVar(&s.client, "client", defaultClient, "the client `ID` that the provider knows this program by")
-}
-
-func (s *settings) check() error {
-	switch {
-	case s.issuer == "":
-		return cli.Usagef("-issuer is missing: where do you sign in? For instance -issuer http://localhost:8080")
-	case len(s.hosts) == 0:
-		return cli.Usagef("-host is missing: which workspace are the tokens for?")
-	case len(strings.Fields(s.scopes)) == 0:
-		return cli.Usagef("-scopes is empty: say what the tokens may be used for")
-	}
-	for _, host := range s.hosts {
-		if _, err := origin.Parse(host); err != nil {
-			return cli.Usagef("-host %s: %v", host, err)
-		}
-	}
-	switch {
-	case s.redirect != "" && s.key.Key != byBrowser:
-		return cli.Usagef("-redirect %s: goes with -key browser only", s.redirect)
-	case s.keepKey != "" && s.keep == "":
-		return cli.Usagef("-keep-key %s: goes with -keep only", s.keepKey)
-	}
-	return s.key.Check()
-}
-
-// command is what a person types to sign in again.
-func (s *settings) command() string {
-	words := []string{"keyagent", "-issuer", s.issuer}
-	for _, h := range s.hosts {
-		words = append(words, "-host", h)
-	}
-	if s.audience != "" {
-		words = append(words, "-audience", s.audience)
-	}
-	if s.scopes != defaultScopes {
-		words = append(words, "-scopes", fmt.Sprintf("%q", s.scopes))
-	}
-	for _, f := range [][2]string{{"-redirect", s.redirect}, {"-keep", s.keep}, {"-keep-key", s.keepKey}} {
-		if f[1] != "" {
-			words = append(words, f[0], f[1])
-		}
-	}
-	return strings.Join(append(words, s.key.Words()...), " ")
-}
-
-// agent is a session that serves tokens on loopback.
+// agent serves the tokens of a person's sessions on loopback, one after the other.
 type agent struct {
-	session  *oidc.Session
-	kept     bool // others go on with it
-	sources  []*databricks.TokenSource
-	urls     []string // of the metadata service, one for each source: whoever has it gets tokens
+	settings settings
+	log      *slog.Logger
+	loud     *slog.LevelVar
+	stderr   io.Writer
+
+	slots    []*slot
+	urls     []string // of the metadata service, one for each slot: whoever has it gets tokens
 	listener net.Listener
 	server   *http.Server
+	controls *http.Server // nil: not to be found
+	forget   context.CancelFunc
 	failed   chan error
+	stopped  chan struct{} // somebody said keyagent stop
+	changed  chan struct{} // another session, or none
+	touching chan struct{} // holds one while somebody signs in
+
+	mu      sync.Mutex
+	session *oidc.Session // nil: nobody is signed in
+	subject string        // who was the first, and stays the only one
 }
 
-// start signs in, with one touch, and begins to serve. It mints a token for each
-// host first, so that what a host would refuse shows now and to this person, not
-// later in a notebook.
-func start(ctx context.Context, s settings, stderr io.Writer) (_ *agent, err error) {
-	a := &agent{failed: make(chan error, 1)}
-	defer func() {
-		if err != nil {
-			a.stop(ctx)
-		}
-	}()
-	// What can be wrong without a touch is found before one is asked for.
+// newAgent begins to serve. Nobody is signed in yet.
+func newAgent(ctx context.Context, s settings, stderr io.Writer) (*agent, error) {
+	a := &agent{
+		settings: s, stderr: stderr, loud: new(slog.LevelVar),
+		failed: make(chan error, 1), stopped: make(chan struct{}, 1), changed: make(chan struct{}, 1), touching: make(chan struct{}, 1),
+	}
+	a.log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: a.loud}))
+	a.loud.Set(slog.LevelWarn)
 	ln, err := metadata.Listen(ctx, s.listen)
 	if err != nil {
 		return nil, fmt.Errorf("-listen %s: %w", s.listen, err)
 	}
 	a.listener = ln
-	if a.session, err = s.signIn(ctx, stderr); err != nil {
+	handler, err := metadata.NewServer(ln.Addr(), metadata.Options{
+		Command: s.command(), Logger: a.log, Prompt: notifier(stderr, s.command(), a.log), InsecureAnyUser: s.anyUser,
+	})
+	if err != nil {
+		_ = ln.Close()
 		return nil, err
 	}
-	a.kept = s.keep != ""
-	quiet := new(slog.LevelVar)
-	quiet.Set(slog.LevelError) // until it serves, errors are returned and said once
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: quiet}))
 	for _, host := range s.hosts {
-		source, err := databricks.NewTokenSource(a.session, databricks.Config{Host: host, Scopes: strings.Fields(s.scopes), Audience: s.audience, Logger: log})
+		place, err := a.place(host)
+		if err == nil {
+			err = a.add(handler, place)
+		}
 		if err != nil {
+			_ = ln.Close()
 			return nil, fmt.Errorf("-host %s: %w", host, err)
 		}
-		a.sources = append(a.sources, source)
+	}
+	living, forget := context.WithCancel(context.WithoutCancel(ctx))
+	a.forget = forget
+	a.server = &http.Server{
+		Handler: handler, ConnContext: handler.ConnContext, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
+		BaseContext: func(net.Listener) context.Context { return living },
+		ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+	}
+	go func() { a.failed <- a.server.Serve(a.listener) }()
+	go handler.KeepFresh(living)
+	if s.oidcFile != "" {
+		go a.keepFile(living)
+	}
+	return a, nil
+}
+
+// place is an empty slot for the host.
+func (a *agent) place(host string) (*slot, error) {
+	// What is wrong with a host shows before anybody is asked for a touch.
+	source, err := databricks.NewTokenSource(nobody{}, a.access(host))
+	if err != nil {
+		return nil, err
+	}
+	source.Close()
+	return &slot{host: source.Host(), command: a.settings.command()}, nil
+}
+
+func (a *agent) add(handler *metadata.Server, s *slot) error {
+	address, err := handler.Add(s)
+	if err != nil {
+		return err
+	}
+	a.slots = append(a.slots, s)
+	a.urls = append(a.urls, address.Reveal()) // printed for, and passed to, the programs that are to have it
+	return nil
+}
+
+// access is what is asked of a host.
+func (a *agent) access(host string) databricks.Config {
+	return databricks.Config{
+		Host: host, Scopes: strings.Fields(a.settings.scopes), Audience: a.settings.audience, Identity: a.settings.identity, Logger: a.log,
+	}
+}
+
+// signIn has the person sign in, with one touch, or takes up a session that is
+// kept. It mints a token for each host first, so that what a host would refuse
+// shows now and to this person, not later in a notebook.
+func (a *agent) signIn(ctx context.Context, say io.Writer) error {
+	select {
+	case a.touching <- struct{}{}:
+		defer func() { <-a.touching }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	session, err := a.settings.signIn(ctx, say)
+	if err != nil {
+		return err
+	}
+	kept := a.settings.keep != ""
+	a.loud.Set(slog.LevelError) // what goes wrong now is returned, and said once
+	defer a.loud.Set(slog.LevelWarn)
+	sources, err := a.sources(ctx, session)
+	if err != nil {
+		if !kept {
+			end(ctx, session)
+		}
+		return err
+	}
+	a.mu.Lock()
+	old := a.session
+	a.session, a.subject = session, session.Subject()
+	a.mu.Unlock()
+	for i, source := range sources {
+		a.slots[i].put(source)
+	}
+	if old != nil && !kept {
+		end(ctx, old)
+	}
+	a.tell()
+	return nil
+}
+
+// sources are those of the hosts for a new session.
+func (a *agent) sources(ctx context.Context, session *oidc.Session) (_ []*databricks.TokenSource, err error) {
+	var sources []*databricks.TokenSource
+	defer func() {
+		if err != nil {
+			for _, source := range sources {
+				source.Close()
+			}
+		}
+	}()
+	a.mu.Lock()
+	first := a.subject
+	a.mu.Unlock()
+	if first != "" && session.Subject() != first {
+		// Notebooks that began as one person must not go on as another.
+		return nil, fmt.Errorf("this agent is %s's, and you signed in as %s: start another one", first, session.Subject())
+	}
+	for _, slot := range a.slots {
+		source, err := databricks.NewTokenSource(session, a.access(slot.host))
+		if err != nil {
+			return nil, fmt.Errorf("-host %s: %w", slot.host, err)
+		}
+		sources = append(sources, source)
 		if _, err := source.Token(ctx); err != nil {
 			return nil, err
 		}
 	}
-	quiet.Set(slog.LevelWarn)
-	return a, a.serve(ctx, s, log)
+	return sources, nil
 }
 
-// firstAudience is whom the ID token of the sign-in itself is for: the client,
-// until a host says what it wants.
-func (s *settings) firstAudience() string {
-	if s.audience != "" {
-		return s.audience
+// lock ends the session. The agent goes on without one.
+func (a *agent) lock(ctx context.Context) {
+	for _, s := range a.slots {
+		s.put(nil)
 	}
-	return s.client
+	a.mu.Lock()
+	old := a.session
+	a.session = nil
+	a.mu.Unlock()
+	if old != nil {
+		end(ctx, old)
+	}
+	a.removeFile()
+	a.tell()
 }
 
-func (a *agent) serve(ctx context.Context, s settings, log *slog.Logger) error {
-	handler, err := metadata.NewServer(a.listener.Addr(), metadata.Options{Command: s.command(), Logger: log})
-	if err != nil {
-		return err
+// end ends a session, or leaves it to end by itself.
+func end(ctx context.Context, session *oidc.Session) {
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	_ = session.Close(grace) // the issuer's own end of the session comes anyway
+}
+
+func (a *agent) tell() {
+	select {
+	case a.changed <- struct{}{}:
+	default:
 	}
-	for _, source := range a.sources {
-		address, err := handler.Add(source)
-		if err != nil {
-			return err
+}
+
+// signedIn is the session, if there is one.
+func (a *agent) signedIn() *oidc.Session {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.session
+}
+
+func (a *agent) status(ctx context.Context) Status {
+	a.mu.Lock()
+	session := a.session
+	st := Status{PID: os.Getpid(), Issuer: a.settings.issuer, Subject: a.subject, Locked: session == nil, Run: a.settings.command()}
+	a.mu.Unlock()
+	if session != nil {
+		expires := session.Expires()
+		st.Session, st.Expires = session.ID(), &expires
+		st.Locked = !time.Now().Round(0).Before(expires)
+	}
+	for _, s := range a.slots {
+		h := HostStatus{Host: s.host}
+		if !st.Locked {
+			asking, cancel := context.WithTimeout(ctx, time.Second)
+			token, err := s.Token(asking)
+			cancel()
+			if err != nil {
+				h.Error = err.Error()
+			} else {
+				h.Expires = &token.Expires
+			}
 		}
-		a.urls = append(a.urls, address.Reveal()) // printed for, and passed to, the programs that are to have it
+		st.Hosts = append(st.Hosts, h)
 	}
-	a.server = &http.Server{
-		Handler: handler, ConnContext: handler.ConnContext, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
-		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
-		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	go func() { a.failed <- a.server.Serve(a.listener) }()
-	fresh, forget := context.WithCancel(context.WithoutCancel(ctx))
-	a.server.RegisterOnShutdown(forget)
-	go handler.KeepFresh(fresh)
-	return nil
+	return st
 }
 
 // environment returns the variables that point a tool at the i-th host.
 func (a *agent) environment(i int) [][2]string {
 	return [][2]string{
-		{"DATABRICKS_HOST", a.sources[i].Host()},
+		{"DATABRICKS_HOST", a.slots[i].host},
 		// Without it a tool whose token was refused tries another identity.
 		{"DATABRICKS_AUTH_TYPE", "metadata-service"},
 		{"DATABRICKS_METADATA_SERVICE_URL", a.urls[i]},
@@ -185,16 +259,26 @@ func (a *agent) environment(i int) [][2]string {
 func (a *agent) stop(ctx context.Context) {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	if a.server != nil {
-		_ = a.server.Shutdown(grace) // what is still being answered after that is cut off
+	a.forget()
+	for _, server := range []*http.Server{a.controls, a.server} {
+		if server != nil && server.Shutdown(grace) != nil {
+			_ = server.Close() // what is still being answered is cut off
+		}
 	}
-	if a.listener != nil {
-		_ = a.listener.Close() // closed already, if it was served
+	for _, s := range a.slots {
+		s.put(nil)
 	}
-	for _, source := range a.sources {
-		source.Close()
+	a.removeFile()
+	if session := a.signedIn(); session != nil && a.settings.keep == "" {
+		end(grace, session)
 	}
-	if a.session != nil && !a.kept {
-		_ = a.session.Close(grace) // the issuer's own end of the session comes anyway
-	}
+}
+
+// nobody is a session that there is not.
+type nobody struct{}
+
+func (nobody) ID() string         { return "" }
+func (nobody) Expires() time.Time { return time.Time{} }
+func (nobody) IDToken(context.Context, string) (*oidc.IDToken, error) {
+	return nil, &oidc.LoginRequiredError{Reason: "nobody is signed in"}
 }

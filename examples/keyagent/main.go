@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"github.com/lakekey/lakekey/examples/internal/cli"
@@ -21,9 +22,22 @@ machine short-lived tokens.
 
 Usage:
   keyagent -issuer URL -host URL [-host URL ...] -key KEY [flags]
-        sign in, print export lines, serve until interrupted
+        sign in, print export lines, serve until interrupted; if one serves the
+        same already, print its lines and ask for no touch
   keyagent exec -issuer URL -host URL -key KEY [flags] -- COMMAND [ARG ...]
         sign in, run COMMAND with those variables, end with it
+  keyagent exec [-host URL] -- COMMAND [ARG ...]
+        run COMMAND with the variables of the agent that runs
+  keyagent env|status|touch|lock|stop [-host URL] [-issuer URL]
+        of the agents that run: print the variables, tell how they are, sign in
+        again, end the session, end the agent
+  keyagent doctor -issuer URL -host URL -key KEY
+        find out what is missing, and how to mend it
+  keyagent completion bash|zsh|fish
+        print the completion of a shell
+  keyagent cli-helper auth token --host URL
+        answer as the Databricks CLI does, for tools with DATABRICKS_CLI_PATH
+        only: point it at a link to this program named keyagent-cli-helper
   keyagent logout -issuer URL -host URL -key KEY -keep DIR [flags]
         end the session that -keep keeps, here and at the provider
   keyagent enroll -invite LINK -key KEY
@@ -34,20 +48,44 @@ Flags:
 
 func main() { os.Exit(cli.Run(run)) }
 
+// command is what a word on the command line does.
+type command struct {
+	name string
+	run  func(ctx context.Context, args []string, stdout, stderr io.Writer) error
+}
+
+// commands are all but the one without a word, which serves.
+func commands() []command {
+	return []command{
+		{"enroll", register}, {"exec", execute}, {"logout", logout},
+		{"env", env}, {"status", status}, {"touch", touch}, {"lock", lock}, {"stop", stop},
+		{"doctor", doctor}, {"completion", completion}, {"cli-helper", helper},
+	}
+}
+
+func commandList() string {
+	var names []string
+	for _, c := range commands() {
+		names = append(names, c.name)
+	}
+	return strings.Join(names, ", ")
+}
+
 // run is main with its surroundings passed in; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	command := serve
+	if name := filepath.Base(os.Args[0]); strings.TrimSuffix(name, ".exe") == helperName {
+		args = append([]string{"cli-helper"}, args...)
+	}
+	does := serve
 	if len(args) > 0 {
-		switch args[0] {
-		case "exec":
-			command, args = execute, args[1:]
-		case "logout":
-			command, args = logout, args[1:]
-		case "enroll":
-			command, args = register, args[1:]
+		for _, c := range commands() {
+			if c.name == args[0] {
+				does, args = c.run, args[1:]
+				break
+			}
 		}
 	}
-	err := command(ctx, args, stdout, stderr)
+	err := does(ctx, args, stdout, stderr)
 	if exit, ended := errors.AsType[*exec.ExitError](err); ended && exit.ExitCode() >= 0 {
 		return exit.ExitCode() // the command's own failure: it has said why
 	}
