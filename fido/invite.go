@@ -90,34 +90,46 @@ func (p *RelyingParty) issueInvite(ctx context.Context, req InviteRequest) (secr
 
 // WithdrawInvites makes the enrolment links void that a person has not used, such as
 // one that was sent to a wrong address, and returns how many there were. Recovery
-// codes are not meant: new ones void the old.
+// codes are not meant: see [RelyingParty.WithdrawRecoveryCodes].
 func (p *RelyingParty) WithdrawInvites(ctx context.Context, userHandle []byte, a Act) (int, error) {
+	n, _, err := p.withdraw(ctx, userHandle, KindLink, "invite.withdrawn", a)
+	return n, err
+}
+
+// withdraw makes void what a person has of a kind, and returns how many there were.
+func (p *RelyingParty) withdraw(ctx context.Context, userHandle []byte, kind InviteKind, event string, a Act) (n int, owner User, err error) {
 	if err := a.check(true); err != nil {
-		return 0, err
+		return 0, User{}, err
 	}
-	user, err := p.store.User(ctx, userHandle)
-	if err != nil {
-		return 0, fmt.Errorf("reading the user: %w", err)
+	if owner, err = p.store.User(ctx, userHandle); err != nil {
+		return 0, User{}, fmt.Errorf("reading the user: %w", err)
 	}
-	all, err := p.store.Invites(ctx, userHandle)
-	if err != nil {
-		return 0, fmt.Errorf("reading invitations: %w", err)
-	}
-	now, links := p.cfg.Now(), 0
-	for _, i := range all {
-		if i.Kind == KindLink && (i.Expires.IsZero() || now.Before(i.Expires)) {
-			links++
-		}
+	now := p.cfg.Now()
+	if n, err = p.unused(ctx, userHandle, kind, now); err != nil {
+		return 0, User{}, err
 	}
 	// In their place comes one whose token nobody has and whose time is over.
-	gone := Invite{ID: hashToken(newToken()), UserHandle: userHandle, Kind: KindLink, Created: now, By: a.By, Expires: now}
-	e := a.event("invite.withdrawn", user)
-	return links, p.perform(ctx, e, func(ctx context.Context) error {
+	gone := Invite{ID: hashToken(newToken()), UserHandle: userHandle, Kind: kind, Created: now, By: a.By, Expires: now}
+	return n, owner, p.perform(ctx, a.event(event, owner), func(ctx context.Context) error {
 		if err := p.store.AddInvites(ctx, []Invite{gone}, true); err != nil {
 			return fmt.Errorf("withdrawing invitations: %w", err)
 		}
 		return nil
 	})
+}
+
+// unused counts what a person has of a kind that can be used now.
+func (p *RelyingParty) unused(ctx context.Context, userHandle []byte, kind InviteKind, now time.Time) (n int, err error) {
+	all, err := p.store.Invites(ctx, userHandle)
+	if err != nil {
+		return 0, fmt.Errorf("reading invitations: %w", err)
+	}
+	for _, i := range all {
+		if i.Kind == kind && (i.Expires.IsZero() || now.Before(i.Expires)) {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // ensureUser returns the invited person, in the groups that were asked for.

@@ -300,6 +300,16 @@ func TestPolicyChangesAreRecorded(t *testing.T) {
 		require.Contains(t, records[0], `"policy_hash":"`+step.policy.Hash()+`"`)
 		require.Contains(t, records[0], `"policy_hash_old":"`+step.old+`"`)
 	}
+	// A program that keeps no log, such as one that only invites, leaves no trace:
+	// the strict policy is still the one before the next.
+	party(t, config(), store)
+	start(strict)
+	party(t, config(), store)
+	before := len(recorded(t, log, "policy.changed"))
+	start(none)
+	records := recorded(t, log, "policy.changed")[before:]
+	require.Len(t, records, 1)
+	require.Contains(t, records[0], `"policy_hash_old":"`+strict.Hash()+`"`)
 	// What cannot be recorded does not come into force.
 	require.NoError(t, log.Close())
 	cfg := config()
@@ -326,7 +336,7 @@ func TestHeldAt(t *testing.T) {
 				_, err := h.Revoke(t.Context(), keys[i].id, eve)
 				require.NoError(t, err)
 			}
-			for day, want := range map[int][]int{-1: {}, 0: {0}, 1: {0, 1}, 5: {0, 1, 2}, 10: {1, 2}, 11: {2}, 12: {}} {
+			for day, want := range map[int][]int{-700_000: {}, 1_000_000: {}, -1: {}, 0: {0}, 1: {0, 1}, 5: {0, 1, 2}, 10: {1, 2}, 11: {2}, 12: {}} {
 				got := []int{}
 				others := 0
 				for c, err := range h.HeldAt(t.Context(), start.AddDate(0, 0, day)) {

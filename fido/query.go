@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"time"
 )
 
@@ -19,11 +20,28 @@ func (p *RelyingParty) Credential(ctx context.Context, id []byte) (*Credential, 
 
 // Credentials returns a page of keys, of all people, in the order of their IDs.
 func (p *RelyingParty) Credentials(ctx context.Context, q CredentialQuery) ([]Credential, error) {
+	q.HeldAt, q.UnusedSince = storable(q.HeldAt), storable(q.UnusedSince)
 	credentials, err := p.store.ListCredentials(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("reading credentials: %w", err)
 	}
 	return credentials, nil
+}
+
+// storable returns the time nearest to t that 64 bits of nanoseconds can tell, as
+// stores keep times: beyond it they would wrap around, and a slip of somebody who
+// types a year would be answered with the keys of another one.
+func storable(t time.Time) time.Time {
+	first, last := time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
+	switch {
+	case t.IsZero():
+		return t
+	case t.Before(first):
+		return first
+	case t.After(last):
+		return last
+	}
+	return t
 }
 
 // HeldAt yields the keys that somebody held at t, see [Credential.HeldAt]: who

@@ -104,16 +104,18 @@ func (p *RelyingParty) IssueRecoveryCodes(ctx context.Context, userHandle []byte
 	return codes, nil
 }
 
+// WithdrawRecoveryCodes makes a person's recovery codes void, and returns how many
+// were unused. It is for the day on which a thief had somebody's key: with it they
+// may have made codes of their own, which outlive that key.
+func (p *RelyingParty) WithdrawRecoveryCodes(ctx context.Context, userHandle []byte, a Act) (int, error) {
+	n, owner, err := p.withdraw(ctx, userHandle, KindRecovery, "recovery.withdrawn", a)
+	if err == nil {
+		p.notify(ctx, Notice{Type: "recovery.withdrawn", User: owner, Act: a, At: p.cfg.Now()})
+	}
+	return n, err
+}
+
 // recoveryCodes counts a person's unused codes.
-func (p *RelyingParty) recoveryCodes(ctx context.Context, userHandle []byte) (n int, err error) {
-	invites, err := p.store.Invites(ctx, userHandle)
-	if err != nil {
-		return 0, fmt.Errorf("reading invitations: %w", err)
-	}
-	for _, i := range invites {
-		if i.Kind == KindRecovery {
-			n++
-		}
-	}
-	return n, nil
+func (p *RelyingParty) recoveryCodes(ctx context.Context, userHandle []byte) (int, error) {
+	return p.unused(ctx, userHandle, KindRecovery, p.cfg.Now())
 }

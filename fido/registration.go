@@ -202,6 +202,7 @@ func (p *RelyingParty) register(ctx context.Context, r CeremonyRecord, response 
 	if d.NeedsApproval {
 		c.State, c.StateReason, c.Approved = StatePending, d.String(), time.Time{}
 	}
+	e.Group = strings.Join(user.Groups, ", ")
 	if err := p.addCredential(ctx, c, invite, p.limit(&user), *e); err != nil {
 		return nil, err
 	}
@@ -251,6 +252,10 @@ func (p *RelyingParty) addCredential(ctx context.Context, c *Credential, invite 
 	}
 	e.Outcome = audit.OK
 	for _, e.Type = range append(types, "ceremony.finished") {
+		e.Rationale = ""
+		if e.Type == "invite.used" && invite.By != "" { // perhaps by a program that cannot write this log
+			e.Rationale = "issued by " + invite.By + " at " + invite.Created.UTC().Format(time.RFC3339)
+		}
 		if err := p.record(context.WithoutCancel(ctx), e); err != nil {
 			p.cfg.Logger.ErrorContext(ctx, "a credential was registered, and its record could not be completed", "type", e.Type, "error", err)
 		}

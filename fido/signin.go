@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lakekey/lakekey/fido/audit"
@@ -102,6 +103,7 @@ func (p *RelyingParty) signIn(ctx context.Context, r *CeremonyRecord, response [
 	if err != nil {
 		return nil, err
 	}
+	e.Group = strings.Join(user.Groups, ", ")
 	e.Origin, e.UserVerified, e.SignCount, e.BackupState = v.origin, v.flags&flagUV != 0, v.signCount, v.flags&flagBS != 0
 	// Only now: before the signature has been verified, anybody could be asking.
 	if err := usable(&c, &user); err != nil {

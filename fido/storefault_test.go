@@ -226,7 +226,10 @@ func TestEveryStoreCallFails(t *testing.T) {
 		}
 	}
 	require.Len(t, methods, 16, "%v", methods)
-	_, err := fido.New(config(), &failing{Store: fido.NewMemoryStore()})
+	cfg := config()
+	cfg.Audit, _ = memoryLog(t)
+	cfg.InsecureNoAudit = false
+	_, err := fido.New(cfg, &failing{Store: fido.NewMemoryStore()})
 	require.ErrorIs(t, err, errFault)
 }
 

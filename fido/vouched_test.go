@@ -2,6 +2,7 @@ package fido_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -40,4 +41,33 @@ func TestARegistrationEndsWithTheKeyItRestsOn(t *testing.T) {
 			require.ErrorIs(t, err, fido.ErrNotFound, "not a key of his")
 		})
 	}
+}
+
+// Whoever issued the link, and in which groups its user is, stands in the log by
+// the time the link has been used, also where a program issued it that cannot write
+// this log; and in which groups somebody was, whenever they sign in.
+func TestTheLogSaysWhoInvitedAndIntoWhat(t *testing.T) {
+	store := fido.NewMemoryStore()
+	h := newHouse(t, store)
+	cfg := config()
+	cfg.Now = func() time.Time { return h.at }
+	tool := party(t, cfg, store)
+	token, err := tool.InviteFor(t.Context(), fido.InviteRequest{UserName: ana, TTL: time.Hour, Groups: []string{"ops", "admins"}, Act: fido.Act{By: "idp invite"}})
+	require.NoError(t, err)
+	begun, err := h.BeginRegistration(t.Context(), fido.RegistrationRequest{Invite: token})
+	require.NoError(t, err)
+	key := newForge(t, fido.EdDSA)
+	_, err = h.FinishRegistration(t.Context(), begun.ID, key.register(t, begun.Options))
+	require.NoError(t, err)
+	used := recorded(t, h.log, "invite.used")
+	require.Len(t, used, 1)
+	require.Contains(t, used[0], `"rationale":"issued by idp invite at `)
+	require.Contains(t, used[0], `"group":"admins, ops"`)
+	for _, line := range recorded(t, h.log, "ceremony.finished") {
+		require.NotContains(t, line, "issued by")
+	}
+	_, err = signIn(t, h.RelyingParty, ana, key)
+	require.NoError(t, err)
+	all := recorded(t, h.log, "ceremony.finished")
+	require.Contains(t, all[len(all)-1], `"group":"admins, ops"`)
 }

@@ -58,6 +58,7 @@ var eventTypes = []EventType{
 	{"invite.used", "an enrolment link was used", classAccountChange, 99, Enforced},
 	{"invite.withdrawn", "an enrolment link was made invalid before its use", classAccountChange, 99, Enforced},
 	{"recovery.issued", "a person was given recovery codes, and older ones became invalid", classAccountChange, 10, Enforced},
+	{"recovery.withdrawn", "the recovery codes of a person were made invalid before their use", classAccountChange, 11, Enforced},
 	{"recovery.used", "a recovery code was used up, to register a key", classAccountChange, 99, Enforced},
 	{"recovery.failed", "something that is no recovery code was presented as one", classAccountChange, 99, Enforced},
 

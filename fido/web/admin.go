@@ -199,12 +199,8 @@ func (s *Site) adminAct(w http.ResponseWriter, r *http.Request, v *visitor) {
 		"groups": func(ctx context.Context, handle []byte, a fido.Act) (fido.User, error) {
 			return s.rp.SetGroups(ctx, handle, groups(in.Groups), a)
 		},
-		"withdraw": func(ctx context.Context, handle []byte, a fido.Act) (fido.User, error) {
-			if _, err := s.rp.WithdrawInvites(ctx, handle, a); err != nil {
-				return fido.User{}, err
-			}
-			return s.rp.User(ctx, handle)
-		},
+		"withdraw":       s.withdrawn(s.rp.WithdrawInvites),
+		"withdraw-codes": s.withdrawn(s.rp.WithdrawRecoveryCodes),
 	}
 	// The verbs that lakekey leaves to people themselves need no reason; an
 	// administrator always has one, and an auditor asks for it.
@@ -236,6 +232,16 @@ func (s *Site) adminAct(w http.ResponseWriter, r *http.Request, v *visitor) {
 			return
 		}
 		answer(w, http.StatusOK, map[string]any{"user": u.Name, "groups": u.Groups, "blocked": u.Blocked != ""})
+	}
+}
+
+// withdrawn returns whose invitations were withdrawn.
+func (s *Site) withdrawn(withdraw func(context.Context, []byte, fido.Act) (int, error)) func(context.Context, []byte, fido.Act) (fido.User, error) {
+	return func(ctx context.Context, handle []byte, a fido.Act) (fido.User, error) {
+		if _, err := withdraw(ctx, handle, a); err != nil {
+			return fido.User{}, err
+		}
+		return s.rp.User(ctx, handle)
 	}
 }
 

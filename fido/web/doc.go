@@ -44,7 +44,7 @@
 //	POST /keys/revoke, /lost {"credential", "rationale"} → as rename *
 //	POST /keys/recovery      {}                       → {"codes"} *
 //	POST /admin/approve, deny, quarantine, release, revoke  {"credential", "rationale"} → as rename *
-//	POST /admin/block, unblock, withdraw, groups {"user", "rationale", "groups"} → {"user", "groups", "blocked"} *
+//	POST /admin/block, unblock, withdraw, withdraw-codes, groups {"user", "rationale", "groups"} → {"user", "groups", "blocked"} *
 //	POST /admin/invite       {"user", "groups", "rationale"} → {"user", "link", "expires"} *
 //	GET  /.well-known/webauthn            related origins
 //	GET  /.well-known/passkey-endpoints   where password managers lead people

@@ -129,7 +129,7 @@ var (
 	gets  = []string{"/", "/enroll", "/signin", "/keys", "/admin", "/admin/people", "/admin/keys", "/admin/trail", "/admin/invite", "/nothing", "/assets/page.js", "/.well-known/webauthn", "/.well-known/passkey-endpoints"}
 	posts = []string{
 		"/enroll/options", "/enroll/credential", "/signin", "/signout", "/stepup", "/keys/options", "/keys/credential", "/keys/rename", "/keys/revoke", "/keys/lost", "/keys/recovery",
-		"/admin/approve", "/admin/deny", "/admin/quarantine", "/admin/release", "/admin/revoke", "/admin/block", "/admin/unblock", "/admin/groups", "/admin/invite",
+		"/admin/approve", "/admin/deny", "/admin/quarantine", "/admin/release", "/admin/revoke", "/admin/block", "/admin/unblock", "/admin/withdraw", "/admin/withdraw-codes", "/admin/groups", "/admin/invite",
 	}
 )
 
@@ -385,7 +385,7 @@ func TestWhoMayWhat(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, status, act)
 		require.Equal(t, "not_found", code, act)
 	}
-	for _, act := range []string{"approve", "deny", "quarantine", "release", "revoke", "block", "unblock", "withdraw", "groups", "invite"} {
+	for _, act := range []string{"approve", "deny", "quarantine", "release", "revoke", "block", "unblock", "withdraw", "withdraw-codes", "groups", "invite"} {
 		status, _ := g.says("/admin/"+act, named())
 		require.Equal(t, http.StatusForbidden, status, act)
 		status, code := s.stranger(t).says("/admin/"+act, named())

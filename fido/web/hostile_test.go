@@ -50,6 +50,33 @@ func TestAStolenKeyLeavesNoWayInBehind(t *testing.T) {
 	}
 }
 
+// With a stolen key a thief has made recovery codes, which outlive it. An
+// administrator takes them back.
+func TestRecoveryCodesAreWithdrawn(t *testing.T) {
+	s := newSite(t, options{})
+	a, boss := s.caller(t, ada), s.caller(t, "boss@example.com", "admins")
+	a.confirm()
+	codes := a.must("/keys/recovery", map[string]any{})["codes"].([]any)
+	begun := s.stranger(t).must("/enroll/options", map[string]any{"invite": codes[0]})
+	boss.confirm()
+	u, err := s.rp.UserByName(t.Context(), ada)
+	require.NoError(t, err)
+	boss.must("/admin/withdraw", map[string]any{"user": b64(u.Handle), "rationale": "these are links"})
+	require.Contains(t, string(boss.do(http.MethodGet, "/admin/people/"+b64(u.Handle), "").body), "Withdraw codes")
+	boss.must("/admin/withdraw-codes", map[string]any{"user": b64(u.Handle), "rationale": "her key was stolen"})
+	_, code := s.stranger(t).says("/enroll/options", map[string]any{"invite": codes[1]})
+	require.Equal(t, "invalid_invite", code)
+	key, err := softkey.New(softkey.Options{PIN: []byte("123456")})
+	require.NoError(t, err)
+	thief := authenticator.NewClient(authenticator.Devices(authenticator.NewCTAP2(key, authenticator.Descriptor{})), authenticator.Options{UI: pinUI{"123456"}})
+	response, err := thief.Create(t.Context(), s.url, []byte(quote(t, begun["options"])))
+	require.NoError(t, err)
+	_, code = s.stranger(t).says("/enroll/credential", map[string]any{"ceremony": begun["ceremony"], "response": json.RawMessage(response)})
+	require.Equal(t, "invalid_invite", code, "nor one that was being used")
+	require.NotContains(t, string(boss.do(http.MethodGet, "/admin/people/"+b64(u.Handle), "").body), "Withdraw codes")
+	require.Contains(t, s.events(t, ada), "recovery.withdrawn")
+}
+
 // A replica whose clock is behind the one that saw a step-up believes it, and one
 // of another day does not.
 func TestAStepUpOutlivesASkewedClock(t *testing.T) {

@@ -50,6 +50,8 @@ type key struct {
 	lost   bool        // it was a report of loss
 	ended  mark        // revocation or denial
 	passed mark        // approval
+
+	unapproved bool // it was quarantined while it waited for one
 }
 
 // key returns the key that r is about, nil if it names none.
@@ -107,6 +109,7 @@ func (v *Review) keyEvent(r *audit.Record) {
 	case "credential.pending":
 		k.state = statePending
 	case "credential.approved":
+		k.unapproved = false
 		k.state, k.passed = stateActive, m
 		v.approvals = append(v.approvals, decision{k, m, "approved"})
 	case "credential.denied":
@@ -129,10 +132,21 @@ func (v *Review) keyEvent(r *audit.Record) {
 			v.revocations = append(v.revocations, k)
 		}
 	case "credential.quarantined":
-		k.state = stateQuarantined
+		if k.state == statePending {
+			k.unapproved = true
+		}
+		if k.held() { // the record of a quarantine may come after that of a revocation beside it
+			k.state = stateQuarantined
+		}
 		v.notes = append(v.notes, note{k.user, k.hash, r.Event.Type, m})
 	case "credential.released":
-		k.state = stateActive
+		switch {
+		case !k.held():
+		case k.unapproved: // quarantine is no way around an approval
+			k.state = statePending
+		default:
+			k.state = stateActive
+		}
 		v.notes = append(v.notes, note{k.user, k.hash, r.Event.Type, m})
 	case "clone.suspected", "credential.counter":
 		v.notes = append(v.notes, note{k.user, k.hash, r.Event.Type, m})

@@ -33,7 +33,7 @@ func (v *Review) Finish(logName string, verified *audit.Report) *Report {
 	never := func(note) bool { return false }
 	always := func(note) bool { return true }
 	holders, approvals, revocations, stale := v.holders(), v.decisions(), v.ended(), v.stale()
-	recovery := v.list("recovery", "Recovery codes", "Codes that were issued, used and refused in the period. Each use lets its owner register a key without the one that was lost.", v.recoveries, func(n note) bool { return n.what != "recovery.issued" })
+	recovery := v.list("recovery", "Recovery codes", "Codes that were issued, withdrawn, used and refused in the period. Each use lets its owner register a key without the one that was lost.", v.recoveries, func(n note) bool { return n.what == "recovery.used" || n.what == "recovery.failed" })
 	r := &Report{
 		Log: logName, Since: v.options.Since, AsOf: v.moment(),
 		Records: v.read, Root: verified.Root, Signed: verified.Signed,

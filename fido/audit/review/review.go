@@ -116,7 +116,7 @@ func (v *Review) Add(r *audit.Record) error {
 		v.failed(r)
 	case "user.created", "user.blocked", "user.unblocked", "user.group-changed":
 		v.personEvent(r)
-	case "recovery.issued", "recovery.used", "recovery.failed":
+	case "recovery.issued", "recovery.withdrawn", "recovery.used", "recovery.failed":
 		v.recoveries = append(v.recoveries, note{r.Event.User, r.Event.CredentialHash, r.Event.Type, markOf(r)})
 	case "policy.changed":
 		v.policies = append(v.policies, policyChange{markOf(r), r.Event.PolicyHashOld, r.Event.PolicyHash})

@@ -147,6 +147,25 @@ func TestWhoHeldWhichKeyOnThatDay(t *testing.T) {
 	require.Equal(t, "1", figure(t, r, "acts without a result"))
 }
 
+// A key that was held back while it waited for an approval waits for it again, and
+// what is revoked stays so whatever is recorded next.
+func TestQuarantineIsNoWayAroundAnApproval(t *testing.T) {
+	about := func(typ string) audit.Event {
+		return audit.Event{Type: "credential." + typ, Outcome: audit.OK, User: "ada@example.com", CredentialHash: "ada-1", Actor: "root@example.com", Rationale: "because"}
+	}
+	for state, events := range map[string][]string{
+		"waits for approval": {"registered", "pending", "quarantined", "released"},
+		"active":             {"registered", "pending", "quarantined", "released", "approved", "quarantined", "released"},
+		"":                   {"registered", "revoked", "quarantined", "released"},
+	} {
+		v := review.New(review.Options{})
+		for i, typ := range events {
+			require.NoError(t, v.Add(&audit.Record{Number: uint64(i + 1), Time: day(float64(i)), Phase: audit.PhaseEvent, Event: about(typ)}))
+		}
+		require.Equal(t, state, column(t, v.Finish("log", &audit.Report{}), "holders", "state"), "%v", events)
+	}
+}
+
 func TestApprovalsAreAskedAbout(t *testing.T) {
 	r := report(t, review.Options{})
 	require.Equal(t, [][]string{
