@@ -15,6 +15,11 @@ func pinned(t *testing.T) map[string]string {
 	t.Helper()
 	version := regexp.MustCompile(`(?m)^\s*(?:require )?([\w./-]+)(?: |==)(v?\d[\w.]+)`)
 	all := map[string]string{}
+	pom, err := os.ReadFile("consumers/java/pom.xml")
+	require.NoError(t, err)
+	for _, m := range regexp.MustCompile(`<artifactId>(databricks-[\w-]+)</artifactId>\s*<version>([\d.]+)`).FindAllStringSubmatch(string(pom), -1) {
+		all[m[1]+" of java"] = m[2]
+	}
 	files, err := filepath.Glob("consumers/*/*")
 	require.NoError(t, err)
 	for _, file := range append(files, "../.ci/requirements.txt") {
@@ -44,6 +49,7 @@ func TestConsumersPages(t *testing.T) {
 		"sql-python": {"databricks-sql-connector of python"},
 		"sql-go":     {"databricks-sql-go of sql-go"},
 		"mlflow":     {"mlflow-skinny of python"},
+		"java":       {"databricks-sdk-java of java"},
 		"dbt":        {"dbt-databricks of dbt", "dbt-core of dbt"},
 	} {
 		page, err := os.ReadFile(filepath.Join("consumers", folder, "README.md"))
