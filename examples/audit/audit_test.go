@@ -318,3 +318,25 @@ func TestMistakesSayWhatToDo(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Contains(t, out, "NOT what was written (unsigned)")
 }
+
+func TestASlipIsNoFinding(t *testing.T) {
+	s := tell(t)
+	for log, want := range map[string]string{"audit.lgo": "is that where the log is?", ".": "is a directory"} {
+		_, said, code := call(t, s.dir, "verify", "-log", log, "-key", s.key)
+		require.Equal(t, 2, code, said)
+		require.Contains(t, said, want)
+	}
+	log := filepath.Join(s.dir, "audit.log")
+	f, err := os.OpenFile(log, os.O_WRONLY|os.O_APPEND, 0)
+	require.NoError(t, err)
+	_, err = f.WriteString(`{"v":1,"seq":8,"ti`)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	out, _, code := call(t, s.dir, "verify", "-log", "audit.log", "-key", s.key)
+	require.Zero(t, code)
+	require.Contains(t, out, "18 bytes after the last record are no record")
+	require.NoError(t, os.Remove(log))
+	_, said, code := call(t, s.dir, "verify", "-log", "audit.log", "-key", s.key)
+	require.Equal(t, 2, code)
+	require.Contains(t, said, "moved or removed")
+}

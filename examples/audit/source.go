@@ -31,13 +31,29 @@ func (o *options) open(ctx context.Context) (*source, error) {
 	}
 	rest, ok := strings.CutPrefix(o.log, "sqlite:")
 	if !ok {
-		return &source{file: o.log}, nil
+		return &source{file: o.log}, isLog(o.log)
 	}
 	db, err := sqlite.OpenToRead(ctx, rest)
 	if err != nil {
 		return nil, fmt.Errorf("-log: %w", err)
 	}
 	return &source{db: db}, nil
+}
+
+// isLog returns an error if there is nothing at path that could be a log: a slip of
+// whoever typed it is no finding about the log.
+func isLog(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("-log: %s is a directory, not a log", path)
+	case err == nil:
+		return nil
+	}
+	if _, alone := os.Lstat(path + ".checkpoint"); alone == nil {
+		return fmt.Errorf("-log: %v, and its checkpoint is there: the log was moved or removed", err)
+	}
+	return fmt.Errorf("-log: %v; is that where the log is?", err)
 }
 
 func (s *source) close() {

@@ -27,6 +27,9 @@ func say(w io.Writer, r *audit.Report) {
 	if r.Records > 0 {
 		fmt.Fprintf(w, "from %s to %s, %d of them under a signed checkpoint\n", r.First.Format(time.RFC3339), r.Last.Format(time.RFC3339), r.Signed)
 	}
+	if r.Unfinished > 0 {
+		fmt.Fprintf(w, "%d bytes after the last record are no record: of a write that is under way, or that was cut short\n", r.Unfinished)
+	}
 	for _, open := range r.OpenIntents {
 		fmt.Fprintf(w, "record %d, %s at %s: was about to be done, and no record says whether it was\n", open.Record, open.Type, open.Time.Format(time.RFC3339))
 	}

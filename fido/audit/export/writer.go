@@ -138,14 +138,27 @@ func (w *Writer) row(r *audit.Record) []string {
 	return row
 }
 
-// Cell returns s as a cell that no spreadsheet takes for a formula.
+// Cell returns s as a cell that no spreadsheet takes for a formula, nor for several
+// cells of which one is: where the comma is for decimals, they part cells at
+// semicolons. The full-width signs count as signs in East Asian ones.
 // https://owasp.org/www-community/attacks/CSV_Injection
 func Cell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r\n", rune(s[0])) {
-		return "'" + s
+	if !strings.ContainsAny(s, formulaSigns) {
+		return s
 	}
-	return s
+	var cell strings.Builder
+	begins := true
+	for _, r := range s {
+		if begins && strings.ContainsRune(formulaSigns, r) {
+			cell.WriteByte('\'')
+		}
+		cell.WriteRune(r)
+		begins = r == ';' || r == '\t' || r == '\r' || r == '\n'
+	}
+	return cell.String()
 }
+
+const formulaSigns = "=+-@\t\r\n＝＋－＠"
 
 // sessions remembers whose sessions are, of the newest: records about the end of
 // a session need not say.
