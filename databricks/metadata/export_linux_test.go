@@ -1,4 +1,11 @@
 package metadata
 
-// FindUser gives the tests the parser of the kernel's tables.
-var FindUser = findUser
+// FindUser and ParseDiag give the tests the parsers of what the kernel says, and
+// AskKernel and SearchTables the two ways to ask it.
+var (
+	FindUser     = findUser
+	ParseDiag    = parseDiag
+	DiagID       = diagID
+	AskKernel    = askKernel
+	SearchTables = searchTables
+)

@@ -17,9 +17,19 @@ import (
 const peerLimit = 64 << 20
 
 // peerUser finds the owner of the client's end of the connection from client to
-// server. A socket for both IP versions, as Java's are, is in the second table.
-// https://docs.kernel.org/networking/proc_net_tcp.html
+// server: by a question to the kernel, and where that may not be put, in its
+// tables.
 func peerUser(client, server netip.AddrPort) (int, error) {
+	if uid, err := askKernel(client, server); err == nil {
+		return uid, nil
+	}
+	return searchTables(client, server)
+}
+
+// searchTables looks through all connections. A socket for both IP versions, as
+// Java's are, is in the second table.
+// https://docs.kernel.org/networking/proc_net_tcp.html
+func searchTables(client, server netip.AddrPort) (int, error) {
 	for _, table := range [...]string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		f, err := os.Open(table)
 		if errors.Is(err, os.ErrNotExist) && table == "/proc/net/tcp6" {

@@ -122,6 +122,65 @@ func TestPeerIsNotKnown(t *testing.T) {
 	require.Contains(t, s.log.String(), "no /proc")
 }
 
+// The tables and the kernel itself say the same of a connection, of one whose
+// other end is another user's, and of one that is gone.
+func TestBothWaysAgree(t *testing.T) {
+	s := newService(t, metadata.Options{InsecureAnyUser: true})
+	server := netip.MustParseAddrPort(s.address)
+	c := dialAs(t, s, nobody)
+	defer c.Close()
+	mine, err := net.Dial("tcp4", s.address)
+	require.NoError(t, err)
+	defer mine.Close()
+	for _, c := range []net.Conn{c, mine} {
+		client := netip.MustParseAddrPort(c.LocalAddr().String())
+		want, err := metadata.SearchTables(client, server)
+		require.NoError(t, err)
+		got, err := metadata.AskKernel(client, server)
+		if err != nil && strings.Contains(err.Error(), "asking the kernel") {
+			continue // a sandbox without this question; the tables serve there
+		}
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		if c == mine {
+			require.Equal(t, os.Geteuid(), got)
+		}
+	}
+	gone := netip.AddrPortFrom(server.Addr(), server.Port()^1)
+	for _, ask := range []func(_, _ netip.AddrPort) (int, error){metadata.AskKernel, metadata.SearchTables} {
+		uid, err := ask(gone, server)
+		require.Error(t, err)
+		require.Equal(t, -1, uid)
+		uid, err = ask(server, netip.AddrPortFrom(server.Addr(), 1)) // of the listener itself
+		require.Error(t, err)
+		require.Equal(t, -1, uid)
+	}
+}
+
+// An owner comes only of an answer about this connection.
+func FuzzParseDiag(f *testing.F) {
+	id := metadata.DiagID(netip.MustParseAddrPort("127.0.0.1:258"), netip.MustParseAddrPort("127.0.0.1:4660"))
+	good := make([]byte, 16+72)
+	good[4] = 20
+	good[16], good[17] = syscall.AF_INET, 1
+	copy(good[20:], id)
+	good[80] = 7
+	f.Add(good)
+	f.Add(good[:87])
+	f.Add(make([]byte, 200))
+	uid, err := metadata.ParseDiag(good, id)
+	require.NoError(f, err)
+	require.Equal(f, 7, uid)
+	f.Fuzz(func(t *testing.T, m []byte) {
+		uid, err := metadata.ParseDiag(m, id)
+		require.Equal(t, err != nil, uid < 0)
+		if err == nil {
+			require.Equal(t, id[:4], m[20:24], "the ports")
+			require.EqualValues(t, 1, m[17])
+		}
+	})
+}
+
 const head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 
 // row is a row of the table as a little-endian machine writes it.
