@@ -75,6 +75,7 @@ var eventTypes = []EventType{
 	{"token.refresh", "further tokens of a session were issued", classAuthorizeSession, 1, Enforced},
 	{"token.exchange", "an agent got a token to act for a person", classAuthorizeSession, 1, Enforced},
 	{"session.end", "a session was ended before its time", classAuthentication, 2, Enforced},
+	{"session.tell", "a program was told that a session of its person is over, or could not be", classAuthentication, 2, Enforced},
 	{"issuer.key.add", "the issuer has another signing key", 0, 99, Enforced},
 	{"issuer.key.revoke", "a signing key of the issuer was revoked", 0, 99, Enforced},
 	{"databricks.exchange", "an ID token was exchanged for one of a workspace", classAuthorizeSession, 1, Enforced},

@@ -35,6 +35,10 @@ type Client struct {
 	// PostLogoutRedirectURIs are the places that a browser may go to after
 	// signing out, compared as RedirectURIs are.
 	PostLogoutRedirectURIs []string
+	// BackchannelLogoutURI is where it is told, by a logout token, that a session of
+	// its person is over (OpenID Connect Back-Channel Logout 1.0): https, or http on
+	// a loopback address. Empty: it is not told.
+	BackchannelLogoutURI string
 	// InsecureBearer lets it have tokens that are not bound to a DPoP key, if it
 	// sends no proof: whoever holds them can use them, and without keys of its own
 	// it cannot refresh them. For programs that cannot do DPoP (RFC 9449), such as
@@ -136,6 +140,11 @@ func (i *Issuer) checkClient(c Client) error {
 	for _, u := range slices.Concat(c.RedirectURIs, c.PostLogoutRedirectURIs) {
 		if err := checkRedirectURI(u); err != nil {
 			return fmt.Errorf("issuer: redirect URI %q of client %q: %v", u, c.ID, err)
+		}
+	}
+	if c.BackchannelLogoutURI != "" {
+		if err := checkLogoutURI(c.BackchannelLogoutURI); err != nil {
+			return fmt.Errorf("issuer: back-channel logout URI %q of client %q: %v", c.BackchannelLogoutURI, c.ID, err)
 		}
 	}
 	for _, s := range c.Scopes {

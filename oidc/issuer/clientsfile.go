@@ -14,7 +14,7 @@ const maxClientsFile = 1 << 20
 // a list of objects with these members, named as in RFC 7591 where that has a name:
 //
 //	client_id, client_name, audiences, redirect_uris, post_logout_redirect_uris,
-//	require_pushed_authorization_requests, device, jwks,
+//	backchannel_logout_uri, require_pushed_authorization_requests, device, jwks,
 //	may_act_for, scopes, insecure_any_audience, insecure_bearer
 //
 // They mean what the fields of [Client] mean, and only client_id is required. An
@@ -65,6 +65,7 @@ func parseClient(value []byte) (c Client, err error) {
 		"audiences":                             {&c.Audiences, list},
 		"redirect_uris":                         {&c.RedirectURIs, list},
 		"post_logout_redirect_uris":             {&c.PostLogoutRedirectURIs, list},
+		"backchannel_logout_uri":                {&c.BackchannelLogoutURI, text},
 		"require_pushed_authorization_requests": {&c.PushedOnly, yes},
 		"device":                                {&c.Device, yes},
 		"jwks":                                  {&c.JWKS, "a JWK Set"},

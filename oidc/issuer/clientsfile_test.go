@@ -14,7 +14,7 @@ import (
 
 const clientsFile = `{"clients": [
 	{"client_id": "wiki", "client_name": "The wiki", "redirect_uris": ["https://wiki.example.com/callback"],
-	 "post_logout_redirect_uris": ["https://wiki.example.com/bye"], "require_pushed_authorization_requests": true, "insecure_bearer": true},
+	 "post_logout_redirect_uris": ["https://wiki.example.com/bye"], "backchannel_logout_uri": "https://wiki.example.com/out", "require_pushed_authorization_requests": true, "insecure_bearer": true},
 	{"client_id": "job", "device": true, "audiences": ["one", "two"], "insecure_any_audience": false},
 	{"client_id": "service", "may_act_for": ["wiki", "job"], "scopes": ["sql"], "jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}}
 ]}`
@@ -23,7 +23,7 @@ func TestParseClients(t *testing.T) {
 	clients, err := issuer.ParseClients([]byte(clientsFile))
 	require.NoError(t, err)
 	require.Len(t, clients, 3)
-	require.Equal(t, issuer.Client{ID: "wiki", Name: "The wiki", RedirectURIs: []string{"https://wiki.example.com/callback"}, PostLogoutRedirectURIs: []string{"https://wiki.example.com/bye"}, PushedOnly: true, InsecureBearer: true}, clients[0])
+	require.Equal(t, issuer.Client{ID: "wiki", Name: "The wiki", RedirectURIs: []string{"https://wiki.example.com/callback"}, PostLogoutRedirectURIs: []string{"https://wiki.example.com/bye"}, PushedOnly: true, InsecureBearer: true, BackchannelLogoutURI: "https://wiki.example.com/out"}, clients[0])
 	require.Equal(t, issuer.Client{ID: "job", Device: true, Audiences: []string{"one", "two"}}, clients[1])
 	require.Contains(t, string(clients[2].JWKS), "Ed25519")
 	require.Equal(t, []any{[]string{"wiki", "job"}, []string{"sql"}}, []any{clients[2].MayActFor, clients[2].Scopes})

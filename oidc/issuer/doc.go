@@ -108,6 +108,11 @@
 // [Issuer.SetClients] alone; the provider in examples reads their file every two
 // seconds.) A replica that cannot reach the store answers 503 and issues nothing.
 //
+// A client with a [Client.BackchannelLogoutURI] is told that a session is over, by
+// OpenID Connect Back-Channel Logout: at once, and again for a minute and a half
+// while it cannot be reached. What this process has not delivered when it ends is not
+// delivered; [Issuer.Close] waits for what is under way.
+//
 // ID and access tokens that are out stay valid until they expire, at most
 // [Config.TokenLifetime], for whoever does not introspect them; and what an ID token
 // was exchanged for elsewhere lives as long as it does there: for a Databricks token

@@ -45,6 +45,7 @@ var (
 	RedirectAllowed  = redirectAllowed
 	NormalURL        = normalURL
 	SameURL          = sameURL
+	DialFar          = dialFar
 )
 
 // VerifyStatement returns who made a statement, and its jti.
@@ -101,3 +102,6 @@ func (r *Keyring) Published(ctx context.Context) (ids []string, err error) {
 	}
 	return ids, nil
 }
+
+// TellThrough lets logout tokens go through t.
+func (i *Issuer) TellThrough(t http.RoundTripper) { i.back.http.Transport = t }

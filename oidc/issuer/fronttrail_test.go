@@ -132,6 +132,8 @@ func TestFrontDiscovery(t *testing.T) {
 		"scopes_supported":                               []any{"openid", "profile", "email"},
 		"prompt_values_supported":                        []any{"none", "login", "consent", "select_account"},
 		"authorization_response_iss_parameter_supported": true,
+		"backchannel_logout_supported":                   true,
+		"backchannel_logout_session_supported":           true,
 		"claims_parameter_supported":                     true,
 		"request_parameter_supported":                    false,
 		"request_uri_parameter_supported":                false,

@@ -88,6 +88,7 @@ type Issuer struct {
 	now           func() time.Time
 	log           *slog.Logger
 	keyring       *Keyring
+	back          *backchannel
 	noted         map[string]bool // keys and revocations whose record is made
 	routes        map[string]route
 	tokenURL      string
@@ -138,6 +139,7 @@ func New(ctx context.Context, cfg Config, rp RelyingParty, store Store) (*Issuer
 		now:     cfg.Now,
 		log:     cfg.Logger,
 		noted:   map[string]bool{},
+		back:    newBackchannel(),
 	}
 	if i.session == 0 {
 		i.session = defaultSessionLifetime
@@ -181,7 +183,13 @@ func (i *Issuer) EndSession(ctx context.Context, id, reason string) error {
 	}
 	// The session is over whether or not this record can be written: failing
 	// to write it is reported, never a reason to let the session live.
-	return i.recordEnd(ctx, id, reason)
+	err = i.recordEnd(ctx, id, reason)
+	if s, serr := i.store.SessionByID(context.WithoutCancel(ctx), id); serr == nil {
+		i.tell(s)
+	} else if !errors.Is(serr, ErrNotFound) {
+		i.log.ErrorContext(ctx, "telling a client that a session is over", "session", id, "error", serr)
+	}
+	return err
 }
 
 // EndSessions ends all of these sessions, as [Issuer.EndSession] ends one: a person's,
@@ -198,6 +206,7 @@ func (i *Issuer) EndSessions(ctx context.Context, these Sessions, reason string)
 	}
 	for _, s := range ended {
 		err = errors.Join(err, i.recordEnd(ctx, s.ID, reason))
+		i.tell(&s)
 	}
 	return len(ended), err
 }

@@ -35,6 +35,8 @@ type metadata struct {
 	IntrospectionAuth      []string `json:"introspection_endpoint_auth_methods_supported"`
 	IntrospectionAlgs      []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
 	CodeChallengeMethods   []string `json:"code_challenge_methods_supported"`
+	BackchannelLogout      bool     `json:"backchannel_logout_supported"`
+	BackchannelSession     bool     `json:"backchannel_logout_session_supported"`
 	DPoPAlgs               []string `json:"dpop_signing_alg_values_supported"`
 
 	*frontMetadata // nil: there are no pages
@@ -109,6 +111,8 @@ func (i *Issuer) addRoutes() {
 		IntrospectionAuth:      []string{authKey},
 		IntrospectionAlgs:      statementAlgs,
 		CodeChallengeMethods:   []string{"S256"},
+		BackchannelLogout:      true,
+		BackchannelSession:     true,
 		DPoPAlgs:               []string{string(jose.ES256), string(jose.EdDSA), algEd25519},
 		frontMetadata:          i.frontMetadata(),
 	}

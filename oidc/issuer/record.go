@@ -20,6 +20,7 @@ const (
 	eventAuthorize = "authorize"      // only refusals: a proof that did not become a session
 	eventDevice    = "device.decide"  // a person let a device in, or did not
 	eventEnd       = "session.end"    // before its hard end
+	eventLogout    = "session.tell"   // a client, that it is over
 	eventKey       = "issuer.key.add"
 	eventKeyRevoke = "issuer.key.revoke"
 )

@@ -29,7 +29,7 @@ func newSigner(k *ringKey) (*signer, error) {
 	s := &signer{headers: map[string]string{}}
 	// RFC 9068 §2.1: an access token says so in its header, and so can never
 	// pass for an ID token.
-	for _, typ := range []string{typeIDToken, typeAccessToken} {
+	for _, typ := range []string{typeIDToken, typeAccessToken, typeLogout} {
 		header, err := json.Marshal(map[string]string{"alg": k.public.Algorithm, "kid": k.public.KeyID, "typ": typ})
 		if err != nil {
 			return nil, fmt.Errorf("issuer: preparing to sign: %v", err)

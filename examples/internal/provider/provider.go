@@ -66,6 +66,7 @@ type Provider struct {
 
 	metadata *metadata // nil: none
 	registry *registry // nil: not yet
+	issuer   *issuer.Issuer
 }
 
 // Open opens the stores and the log, and puts the stages on top.
@@ -135,7 +136,7 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 		return nil, err
 	}
 	registry.keep(ctx, idp, logger)
-	p.registry = registry
+	p.registry, p.issuer = registry, idp
 	if err = p.db.keepURL(ctx, cfg.URL); err != nil {
 		return nil, err
 	}
@@ -181,6 +182,9 @@ func (p *Provider) Close() error {
 	}
 	if p.registry != nil {
 		p.registry.stop()
+	}
+	if p.issuer != nil {
+		p.issuer.Close()
 	}
 	if p.log != nil {
 		err = p.log.Close()
