@@ -8,9 +8,11 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/go-webauthn/webauthn/protocol/webauthncbor"
 	"github.com/go-webauthn/webauthn/protocol/webauthncose"
@@ -61,6 +63,9 @@ func parsePublicKey(cose []byte) (publicKey, error) {
 		}
 		return ecdsaKey{pub, hashOf(pub.Curve)}, nil
 	case webauthncose.OKPPublicKeyData:
+		if smallOrder(k.XCoord) {
+			return nil, fmt.Errorf("fido: unusable %s key: a point of small order, for which anybody can sign", alg)
+		}
 		return ed25519Key(k.XCoord), nil
 	case webauthncose.RSAPublicKeyData:
 		return parseRSA(alg, k)
@@ -73,6 +78,9 @@ func parseRSA(alg Algorithm, k webauthncose.RSAPublicKeyData) (publicKey, error)
 	e, err := webauthncose.ParseRSAPublicKeyDataExponent(&k)
 	if err != nil {
 		return nil, fmt.Errorf("fido: unusable RSA key: %v", err)
+	}
+	if e < 3 || e%2 == 0 { // with 1 anybody can sign, and of the even ones the library verifies none
+		return nil, fmt.Errorf("fido: unusable RSA key: its exponent is %d", e)
 	}
 	pub := &rsa.PublicKey{N: new(big.Int).SetBytes(k.Modulus), E: e}
 	if n := pub.N.BitLen(); n < minRSABits || n > maxRSABits {
@@ -139,6 +147,30 @@ type ed25519Key ed25519.PublicKey
 
 func (k ed25519Key) verify(message, sig []byte) bool {
 	return ed25519.Verify(ed25519.PublicKey(k), message, sig)
+}
+
+// smallOrders are the y-coordinates, in hex and without the sign of x, of the eight
+// points of Curve25519 whose order divides 8: for a public key that is one of them,
+// a signature of zeros is right for many a message. No key generates them. The last
+// two are others written differently, which RFC 8032 does not allow and crypto/ed25519
+// does.
+var smallOrders = []string{
+	"0000000000000000000000000000000000000000000000000000000000000000",
+	"0100000000000000000000000000000000000000000000000000000000000000",
+	"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+	"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+}
+
+func smallOrder(point []byte) bool {
+	var y [32]byte
+	copy(y[:], point)
+	y[31] &= 0x7f
+	var spelled [64]byte
+	hex.Encode(spelled[:], y[:])
+	return slices.Contains(smallOrders, string(spelled[:]))
 }
 
 type rsaKey struct {
