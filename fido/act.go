@@ -106,10 +106,7 @@ func (p *RelyingParty) perform(ctx context.Context, e audit.Event, do func(conte
 // reject records that an act was refused with err, and returns err.
 func (p *RelyingParty) reject(ctx context.Context, e audit.Event, err error) error {
 	e.Outcome, e.Reason = outcome(err), err.Error()
-	if recording := p.record(context.WithoutCancel(ctx), e); recording != nil {
-		return errors.Join(err, recording)
-	}
-	return err
+	return p.refused(ctx, e, err)
 }
 
 func outcome(err error) audit.Outcome {

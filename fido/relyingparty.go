@@ -104,10 +104,18 @@ func (p *RelyingParty) refuse(ctx context.Context, e audit.Event, err error) err
 		e.Reason = err.Error()
 	}
 	p.cfg.Logger.InfoContext(ctx, "ceremony failed", "purpose", e.Purpose, "reason", e.Reason)
-	if recording := p.record(context.WithoutCancel(ctx), e); recording != nil {
-		return errors.Join(err, recording)
+	return p.refused(ctx, e, err)
+}
+
+// refused records what was refused with err, and returns err. A caller that tells
+// a person of the refusal says nothing of a log that fails: the operator is told here.
+func (p *RelyingParty) refused(ctx context.Context, e audit.Event, err error) error {
+	recording := p.record(context.WithoutCancel(ctx), e)
+	if recording == nil {
+		return err
 	}
-	return err
+	p.cfg.Logger.ErrorContext(ctx, "a refusal could not be recorded", "type", e.Type, "reason", e.Reason, "error", recording)
+	return errors.Join(err, recording)
 }
 
 var refusals = []error{

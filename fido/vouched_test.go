@@ -1,12 +1,16 @@
 package fido_test
 
 import (
+	"bytes"
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/lakekey/lakekey/fido"
+	"github.com/lakekey/lakekey/fido/audit"
+	"github.com/lakekey/lakekey/internal/secret"
 )
 
 // A registration that rests on a key which its owner has signed in with ends with
@@ -70,4 +74,21 @@ func TestTheLogSaysWhoInvitedAndIntoWhat(t *testing.T) {
 	require.NoError(t, err)
 	all := recorded(t, h.log, "ceremony.finished")
 	require.Contains(t, all[len(all)-1], `"group":"admins, ops"`)
+}
+
+// That a refusal is not in the log is told to the operator, who alone can help.
+func TestAnUnrecordedRefusalIsTold(t *testing.T) {
+	var said bytes.Buffer
+	h := newHouse(t, fido.NewMemoryStore(), func(c *fido.Config) { c.Logger = slog.New(slog.NewTextHandler(&said, nil)) })
+	key := newForge(t, fido.EdDSA)
+	enrol(t, h.RelyingParty, ana, key)
+	require.NoError(t, h.log.Close())
+	_, err := h.FinishSignIn(t.Context(), secret.New("no such ceremony"), fido.PurposeSignIn, []byte("{}"))
+	require.ErrorIs(t, err, fido.ErrCeremonyNotFound)
+	require.ErrorIs(t, err, audit.ErrClosed)
+	require.Contains(t, said.String(), "a refusal could not be recorded")
+	said.Reset()
+	_, err = h.Approve(t.Context(), key.id, eve)
+	require.Error(t, err)
+	require.Contains(t, said.String(), "a refusal could not be recorded")
 }

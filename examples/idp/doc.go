@@ -18,6 +18,9 @@
 // step, and all write one log. -checkpoints PLACE keeps its signed checkpoints out
 // of reach of whoever can write the log.
 //
+// Behind a reverse proxy, which https takes, -proxy says whose X-Forwarded-For is
+// believed: the log then says from where people come, and limits are for each.
+//
 // The first serves discovery, sign-in, tokens, and the pages on which people
 // look after their keys, until it is interrupted. Programs sign in as the client
 // lakekey: with a key of their own machine; by a browser that comes back to

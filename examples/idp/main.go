@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/lakekey/lakekey/examples/internal/cli"
@@ -22,6 +23,7 @@ const usage = `idp is an OpenID provider whose only credential is a FIDO2 key.
 usage:
   idp -db DB -audit LOG [-listen ADDR] [-url URL] [-audience AUD ...]
       [-clients FILE] [-policy FILE] [-metadata FILE] [-quarantine] [-checkpoints PLACE ...]
+      [-proxy NETWORK ...]
   idp invite -db DB -user EMAIL [-group GROUP ...]
                                     prints a one-time enrolment link
   idp keys list -db DB              lists the keys that tokens are signed with
@@ -62,6 +64,8 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	metadata := fs.String("metadata", "", "file that keeps what the FIDO Alliance knows about key models, which rules about models need; fetched when it is due")
 	offline := fs.Bool("metadata-offline", false, "fetch nothing: somebody puts the metadata into the file of -metadata")
 	quarantine := fs.Bool("quarantine", false, "hold back keys that newer metadata makes unacceptable until an administrator has looked (default: they are refused and named in the log)")
+	var proxies cli.List
+	fs.Var(&proxies, "proxy", "address or network of the reverse proxy in front, whose X-Forwarded-For is believed, such as 127.0.0.1 or 10.0.0.0/24; may be repeated (default: nobody's is, and whoever comes through a proxy shares its address)")
 	var audiences cli.List
 	fs.Var(&audiences, "audience", "an audience that tokens may be for, such as a Databricks account id; may be repeated (default: any)")
 	if err := cli.Parse(fs, usage, args, stderr); err != nil {
@@ -92,7 +96,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	p, err := provider.Open(ctx, provider.Config{
 		URL: *address, DB: *db, Audiences: audiences,
 		Audit: *log, AuditKey: *auditKey, Checkpoints: checkpoints, CheckpointToken: secret.New(os.Getenv("LAKEKEY_CHECKPOINT_TOKEN")),
-		Clients: *clients, SigningAlgorithm: *signingAlg, SigningKeys: *signingKeys, Policy: *policy, Metadata: *metadata, MetadataOffline: *offline, Quarantine: *quarantine,
+		Clients: *clients, SigningAlgorithm: *signingAlg, SigningKeys: *signingKeys, Policy: *policy, Metadata: *metadata, MetadataOffline: *offline, Quarantine: *quarantine, Proxies: proxies,
 		Logger: slog.New(slog.NewTextHandler(stderr, nil)),
 	})
 	if err != nil {
@@ -106,6 +110,9 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fmt.Fprintf(stderr, "idp: an auditor verifies the log with\n  audit verify -log %s -key '%s'\n", *log, p.VerifierKey)
 	if len(audiences) == 0 {
 		fmt.Fprintln(stderr, "idp: tokens may be for any audience; name the ones you want with -audience")
+	}
+	if strings.HasPrefix(*address, "https:") && len(proxies) == 0 {
+		fmt.Fprintln(stderr, "idp: without -proxy everybody seems to come from the proxy that serves the URL: the log does not say from where, and one rate limit is for all")
 	}
 	if *policy != "" && *metadata == "" {
 		fmt.Fprintln(stderr, "idp: without -metadata nothing is known about key models: rules of the policy that ask about them refuse every key")

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,17 +17,39 @@ import (
 )
 
 // openPages makes the pages on which people and administrators look after keys.
-func openPages(u *url.URL, rp *fido.RelyingParty, log *audit.Log, verifierKey string, logger *slog.Logger) (*web.Site, error) {
+func openPages(u *url.URL, rp *fido.RelyingParty, log *audit.Log, verifierKey string, cfg Config) (*web.Site, error) {
 	key, err := note.NewVerifier(verifierKey)
 	if err != nil {
 		return nil, fmt.Errorf("reading the key of the audit log: %v", err)
 	}
+	proxies, err := networks(cfg.Proxies)
+	if err != nil {
+		return nil, err
+	}
 	return web.New(rp, web.Config{
-		Origins: []string{u.Scheme + "://" + u.Host},
-		Name:    "lakekey at " + u.Host,
-		Trail:   trail{log, key},
-		Logger:  logger,
+		Origins:        []string{u.Scheme + "://" + u.Host},
+		Name:           "lakekey at " + u.Host,
+		Trail:          trail{log, key},
+		TrustedProxies: proxies,
+		Logger:         cfg.Logger,
 	})
+}
+
+// networks reads addresses and networks. One that holds everybody is none of
+// proxies: then whoever asks would say where they are.
+func networks(texts []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range texts {
+		p, err := netip.ParsePrefix(text)
+		if a, single := netip.ParseAddr(text); single == nil {
+			p, err = a.Unmap().Prefix(a.Unmap().BitLen())
+		}
+		if err != nil || p.Bits() == 0 {
+			return nil, fmt.Errorf("-proxy %q: give the address of a proxy, or its network such as 10.0.0.0/24", text)
+		}
+		all = append(all, p)
+	}
+	return all, nil
 }
 
 // trail reads the audit log from its beginning each time, and verifies it on the

@@ -49,6 +49,10 @@ type Config struct {
 	MetadataOffline bool   // nothing is fetched: somebody puts metadata into that file
 	Quarantine      bool   // keys that newer metadata makes unacceptable are held back until an administrator has looked
 
+	// Proxies are the addresses or networks of the reverse proxies in front, whose
+	// X-Forwarded-For says where requests come from. Empty: nobody's does.
+	Proxies []string
+
 	Logger *slog.Logger // nil: nothing is logged
 }
 
@@ -107,7 +111,7 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 	if p.metadata != nil {
 		p.metadata.keep(ctx, p.rp, cfg.Quarantine, logger)
 	}
-	pages, err := openPages(u, p.rp, p.log, p.VerifierKey, cfg.Logger)
+	pages, err := openPages(u, p.rp, p.log, p.VerifierKey, cfg)
 	if err != nil {
 		return nil, err
 	}
