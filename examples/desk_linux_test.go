@@ -69,6 +69,7 @@ func (d *desk) answers(t *testing.T, p *process, to map[string]string) {
 // program softkey serves it. It says "touched" for each touch.
 func virtualKey(t *testing.T, pin string) (path string, key *process) {
 	t.Helper()
+	sinkOf(t).add("PIN", pin, false)
 	key = start(t, t.TempDir(), "softkey", "-file", "usb.key", "-pty", "-pin", pin)
 	return key.line(t), key
 }

@@ -13,11 +13,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -91,6 +93,9 @@ func start(t *testing.T, dir, name string, args ...string) *process {
 func startAt(t *testing.T, stdin *os.File, dir, name string, args ...string) *process {
 	t.Helper()
 	p := &process{lines: make(chan string, 100), errs: &buffer{}}
+	said := &buffer{}
+	sinkOf(t).listen(name, true, said.String)
+	sinkOf(t).listen(name, false, p.errs.String)
 	p.cmd = exec.Command(filepath.Join(bin(t), name), args...)
 	p.cmd.Dir, p.cmd.Stderr = dir, p.errs
 	p.cmd.Env = environment(dir)
@@ -102,7 +107,7 @@ func startAt(t *testing.T, stdin *os.File, dir, name string, args ...string) *pr
 	require.NoError(t, p.cmd.Start())
 	go func() {
 		defer close(p.lines)
-		for s := bufio.NewScanner(stdout); s.Scan(); {
+		for s := bufio.NewScanner(io.TeeReader(stdout, said)); s.Scan(); {
 			p.lines <- s.Text()
 		}
 	}()
@@ -133,6 +138,18 @@ func (p *process) interrupt(t *testing.T) {
 	require.NoError(t, p.cmd.Wait(), p.errs.String())
 }
 
+// address is where an idp says that it listens, which it does a moment after it has
+// printed its URL.
+func (p *process) address(t *testing.T) string {
+	t.Helper()
+	for serving := regexp.MustCompile(`idp: serving \S+ on (\S+)\n`); ; time.Sleep(time.Millisecond) {
+		if m := serving.FindStringSubmatch(p.errs.String()); m != nil {
+			return m[1]
+		}
+		require.NoError(t, t.Context().Err())
+	}
+}
+
 // environment is what a person's shell has, with a home of its own.
 func environment(home string) []string {
 	env := []string{"HOME=" + home, "XDG_RUNTIME_DIR=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir(), "JUPYTER_PLATFORM_DIRS=1"}
@@ -153,6 +170,8 @@ func call(t *testing.T, dir, name string, args ...string) (stdout, stderr string
 	if cmd.ProcessState == nil {
 		require.NoError(t, err)
 	}
+	sinkOf(t).listen(name, true, out.String)
+	sinkOf(t).listen(name, false, errs.String)
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
@@ -167,8 +186,11 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{server: t.TempDir(), client: t.TempDir()}
+	sinkOf(t).add("admin token", admin, false)
 	w.workspace = start(t, w.server, "workspace", "-listen", "127.0.0.1:0", "-account-id", account, "-admin-token", admin)
-	w.host = w.workspace.line(t)
+	workspace := newTap(t)
+	workspace.open(t, strings.TrimPrefix(w.workspace.line(t), "http://"))
+	w.host = workspace.url
 	w.provide(t)
 	w.administer(t, "/scim/v2/Users", `{"userName":"`+ada+`"}`)
 	w.administer(t, "/federationPolicies", `{"oidc_policy":{"issuer":"`+w.issuer+`"}}`)
@@ -179,8 +201,10 @@ func newWorld(t *testing.T) *world {
 // provide starts the identity provider.
 func (w *world) provide(t *testing.T) {
 	t.Helper()
-	w.idp = start(t, w.server, "idp", "-listen", "127.0.0.1:0", "-db", "sqlite:keys.db", "-audit", "audit.log")
+	idp := newTap(t)
+	w.idp = start(t, w.server, "idp", "-listen", "127.0.0.1:0", "-url", idp.url, "-db", "sqlite:keys.db", "-audit", "audit.log")
 	w.issuer = w.idp.line(t)
+	idp.open(t, w.idp.address(t))
 }
 
 // enroll registers a key for the person.

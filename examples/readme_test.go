@@ -106,6 +106,7 @@ func shell(t *testing.T, block string, replace ...string) string {
 	said, rerr := os.ReadFile(out.Name())
 	require.NoError(t, rerr)
 	require.NoError(t, err, string(said))
+	sinkOf(t).listen("a command of the README", true, func() string { return string(said) })
 	return string(said)
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const usbPIN = "384756"
+const usbPIN = "384756 in the drawer"
 
 // The whole chain with a key that speaks CTAPHID and a person who types its PIN.
 func TestQuickstartUSB(t *testing.T) {

@@ -21,6 +21,7 @@ type text struct {
 	place
 	literals []literal
 	secret   bool // it is the value of a member whose name says that it is a secret
+	key      bool // it is the private part of a JSON Web Key
 }
 
 // level says what the members and elements of a value are to a notebook.
@@ -67,7 +68,7 @@ func (d *document) value(l level, p place, secret bool) {
 	case '[':
 		d.array(l, p)
 	case '"':
-		d.texts = append(d.texts, text{p, []literal{d.literal()}, secret})
+		d.texts = append(d.texts, text{place: p, literals: []literal{d.literal()}, secret: secret})
 	default: // a number or a word
 		for d.at < len(d.data) && !bytes.ContainsRune([]byte(" \t\r\n,]}"), rune(d.data[d.at])) {
 			d.at++
@@ -90,6 +91,7 @@ func (d *document) literal() literal {
 
 func (d *document) object(l level, p place) {
 	d.at++
+	jwk, private := false, []int(nil)
 	for d.next() != '}' {
 		key := d.literal()
 		name := string(decode(d.data[key.start:key.end]))
@@ -97,13 +99,24 @@ func (d *document) object(l level, p place) {
 		d.texts = append(d.texts, text{place: at, literals: []literal{key}})
 		d.next() // the colon
 		d.at++
+		jwk = jwk || name == "kty"
+		if privateMembers[name] && d.next() == '"' {
+			private = append(private, len(d.texts))
+		}
 		d.value(below, at, secretKey.MatchString(name))
 		if d.next() == ',' {
 			d.at++
 		}
 	}
 	d.at++
+	for _, i := range private {
+		d.texts[i].key = jwk
+	}
 }
+
+// privateMembers are those of a JSON Web Key that nobody else may know: RFC 7518,
+// 6.2.2, 6.3.2 and 6.4.1.
+var privateMembers = map[string]bool{"d": true, "p": true, "q": true, "dp": true, "dq": true, "qi": true, "k": true}
 
 // member says what the member of a value is.
 func member(l level, p place, name string) (level, place) {

@@ -158,6 +158,9 @@ func (t text) content(data []byte) (content []byte, starts []int) {
 // be lines of one text, in each of its literals.
 func (t text) search(content []byte, starts []int) []span {
 	all := search(content)
+	if t.key && len(content) >= shortestKey && tokenValue.Match(content) {
+		return []span{{0, len(content), "private-key"}}
+	}
 	if t.secret && len(all) == 0 && tokenValue.Match(content) && random(content, 0, len(content)) {
 		return []span{{0, len(content), "secret"}}
 	}

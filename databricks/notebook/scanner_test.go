@@ -106,6 +106,7 @@ func TestHidden(t *testing.T) {
 		"base64 in JSON in JSON":    quoted(quoted(b64([]byte(quoted("t" + pat()))))),
 		"a key of an object":        `{"` + pat() + `":1}`,
 		"the value of a name":       `{"access_token":"` + mixed(40) + `"}`,
+		"a JSON Web Key":            `{"d":"` + mixed(43) + `","kty":"EC","crv":"P-256","x":"` + digits(16)[:10] + `"}`,
 		"deep in an unknown object": `{"a":[[{"b":[1,true,null,{"c":["x","` + pat() + `"]}]}]]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
