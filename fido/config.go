@@ -23,6 +23,13 @@ type Config struct {
 	Name    string   // shown to people; empty means ID
 	Origins []string // where ceremonies may take place, such as "https://login.example.com"; each host is ID or below it
 
+	// RelatedOrigins are origins in other domains where people may use their keys for
+	// ID as well, such as "https://example.de" beside example.com. Whoever runs such a
+	// site is trusted as whoever runs the others is. Browsers let it if
+	// https://ID/.well-known/webauthn names it, which fido/web serves.
+	// https://www.w3.org/TR/webauthn-3/#sctn-related-origins
+	RelatedOrigins []string
+
 	Audit           *audit.Log // where ceremonies and credentials are recorded
 	InsecureNoAudit bool       // do without: nobody will know who had which key
 
@@ -99,6 +106,16 @@ func (c Config) check() (Config, error) {
 		if c.Origins[i], err = checkOrigin(o, c.ID); err != nil {
 			return c, err
 		}
+	}
+	for _, raw := range c.RelatedOrigins {
+		o, err := origin.Parse(raw)
+		if err != nil {
+			return c, fmt.Errorf("fido: related origin %q: %w", raw, err)
+		}
+		if _, inside := checkOrigin(o, c.ID); inside == nil || !strings.HasPrefix(o, "https://") {
+			return c, fmt.Errorf("fido: related origin %q: must be https in another domain than %q; those in it are Origins", raw, c.ID)
+		}
+		c.Origins = append(c.Origins, o) // where a ceremony took place makes no other difference
 	}
 	if c.Audit == nil && !c.InsecureNoAudit {
 		return c, errors.New("fido: no audit log configured")

@@ -22,6 +22,9 @@ func TestNewRefuses(t *testing.T) {
 		"http":                func(c *fido.Config) { c.Origins = []string{"http://login.example.com"} },
 		"origin elsewhere":    func(c *fido.Config) { c.Origins = append(c.Origins, "https://example.org") },
 		"origin that ends so": func(c *fido.Config) { c.Origins = []string{"https://evilexample.com"} },
+		"related in http":     func(c *fido.Config) { c.RelatedOrigins = []string{"http://localhost:1"} },
+		"related inside":      func(c *fido.Config) { c.RelatedOrigins = []string{"https://shop.example.com"} },
+		"related, no origin":  func(c *fido.Config) { c.RelatedOrigins = []string{"https://ana@example.de"} },
 		"no audit":            func(c *fido.Config) { c.InsecureNoAudit = false },
 		"audit and none":      func(c *fido.Config) { c.Audit = log },
 		"user verification":   func(c *fido.Config) { c.UserVerification = "maybe" },
@@ -81,4 +84,26 @@ func TestOptionsSayWhatIsConfigured(t *testing.T) {
 	proof, err := signIn(t, rp, ana, key)
 	require.NoError(t, err, "user verification was not required")
 	require.False(t, proof.UserVerified)
+}
+
+// Keys for one domain are used at a site in another that the relying party names,
+// and at no third.
+func TestRelatedOrigins(t *testing.T) {
+	cfg := config()
+	cfg.RelatedOrigins = []string{"https://example.de/", "https://EXAMPLE.fr"}
+	rp := party(t, cfg, fido.NewMemoryStore())
+	key := newForge(t, fido.ES256)
+	enrol(t, rp, ana, key)
+	for _, o := range []string{"https://example.de", "https://example.fr"} {
+		proof, err := signIn(t, rp, ana, key, func(d *draft) { d.origin = o })
+		require.NoError(t, err)
+		require.Equal(t, o, proof.Origin)
+		_, err = signIn(t, rp, ana, key, func(d *draft) { d.origin, d.rpID = o, o[len("https://"):] })
+		failsCheck(t, err, "RP ID")
+	}
+	for _, o := range []string{"https://www.example.de", "http://example.de", "https://example.de:8443", "https://example.it"} {
+		_, err := signIn(t, rp, ana, key, func(d *draft) { d.origin = o })
+		failsCheck(t, err, "origin")
+	}
+	require.Equal(t, []string{"https://login.example.com"}, config().Origins)
 }

@@ -46,7 +46,7 @@
 //	POST /admin/approve, deny, quarantine, release, revoke  {"credential", "rationale"} → as rename *
 //	POST /admin/block, unblock, withdraw, withdraw-codes, groups {"user", "rationale", "groups"} → {"user", "groups", "blocked"} *
 //	POST /admin/invite       {"user", "groups", "rationale"} → {"user", "link", "expires"} *
-//	GET  /.well-known/webauthn            related origins
+//	GET  /.well-known/webauthn            related origins; browsers ask the host that is the RP ID
 //	GET  /.well-known/passkey-endpoints   where password managers lead people
 //
 // Those with a * answer 403 "step_up_required" unless the session's owner has

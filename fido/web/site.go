@@ -23,7 +23,7 @@ import (
 // Config says where the pages are and who may do what on them. Origins is
 // required; for the rest the zero value is the strict choice.
 type Config struct {
-	// Origins are those of the relying party: a request to any other host is
+	// Origins are those of the relying party, the related ones included: a request to any other host is
 	// refused, so that a stranger's name that resolves to here (DNS rebinding)
 	// reaches nothing.
 	Origins []string

@@ -7,13 +7,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/fido/web"
 	"github.com/lakekey/lakekey/internal/browser"
 )
 
 // The documents that browsers and password managers look for.
 func TestWellKnown(t *testing.T) {
-	s := newSite(t, options{web: func(c *web.Config) {
+	s := newSite(t, options{fido: func(c *fido.Config) { c.RelatedOrigins = []string{"https://keys.example.com"} }, web: func(c *web.Config) {
 		c.Origins = append(c.Origins, "https://keys.example.com")
 		c.Prefix = "/account"
 	}})
@@ -28,6 +29,30 @@ func TestWellKnown(t *testing.T) {
 		require.NoError(t, json.Unmarshal(res.body, &got))
 		require.Equal(t, want, got)
 	}
+}
+
+// A sign-in at a related origin is one there: its session is a cookie of that host.
+func TestSignInAtARelatedOrigin(t *testing.T) {
+	const related = "https://keys.example.com"
+	s := newSite(t, options{
+		fido: func(c *fido.Config) { c.RelatedOrigins = []string{related} },
+		web:  func(c *web.Config) { c.Origins = append(c.Origins, related) },
+	})
+	a := s.caller(t, ada)
+	a.cookies = map[string]string{}
+	there := func(body any) map[string]any {
+		res := a.do(http.MethodPost, "/signin", quote(t, body), "Host", "keys.example.com", "Origin", related)
+		require.Equal(t, http.StatusOK, res.status, "%s", res.body)
+		var answer map[string]any
+		require.NoError(t, json.Unmarshal(res.body, &answer))
+		return answer
+	}
+	begun := there(map[string]any{"step": "options"})
+	// This client knows nothing of related origins: what it signs says the other one.
+	there(a.finish(begun))
+	require.Contains(t, a.cookies, "__Host-lakekey-session")
+	require.Equal(t, http.StatusOK, a.do(http.MethodGet, "/keys", "", "Host", "keys.example.com").status)
+	require.Equal(t, http.StatusSeeOther, a.do(http.MethodGet, "/keys", "").status, "and none of the other host")
 }
 
 // Where the site wants it, the browser is asked for a passkey of its own by
