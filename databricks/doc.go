@@ -33,6 +33,8 @@
 //   - A token of a workspace is handed out only when the workspace itself says
 //     that it is the expected identity's ([Config.Identity]); else an
 //     [IdentityError] is.
+//   - A token that was revoked is replaced when the host says so: to
+//     [Strategy.Transport], or to [TokenSource.Check].
 //   - With [Config.Audit], no token comes into being without a durable record
 //     that preceded it.
 //   - The exchange, and every call through the SDK, carries lakekey and the first

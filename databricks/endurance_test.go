@@ -212,6 +212,42 @@ func TestWorkingDay(t *testing.T) {
 	})
 }
 
+// An admin revokes, and no program of ours is there to see the 401: the service
+// finds out by itself, soon, and asks nobody about tokens that nobody uses.
+func TestRevokedTokenIsNoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire(t, 8*time.Hour)
+		source, err := databricks.NewTokenSource(w.session, databricks.Config{Host: w.url, Scopes: []string{"jobs"}, Transport: w, Now: w.session.now})
+		require.NoError(t, err)
+		defer source.Close()
+		var prompts atomic.Int64
+		m, address := w.service(t, source, &prompts)
+		go m.KeepFresh(t.Context())
+		first, _ := get(t, m, address, w.url)
+		time.Sleep(time.Second)
+		w.RevokeTokens()
+		again, _ := get(t, m, address, w.url)
+		require.Equal(t, first, again)
+		time.Sleep(80 * time.Second)
+		fresh, _ := get(t, m, address, w.url)
+		require.NotEqual(t, first, fresh)
+		require.Equal(t, 2, w.exchanges())
+
+		me := func() int { return w.count(http.MethodGet, "/api/2.0/preview/scim/v2/Me") }
+		time.Sleep(2 * time.Minute)
+		before := me()
+		time.Sleep(5 * time.Minute)
+		require.Equal(t, before, me(), "asked about a token that nobody uses")
+
+		// What is not a 401 forgets nothing.
+		get(t, m, address, w.url)
+		w.down.Store(true)
+		time.Sleep(2 * time.Minute)
+		w.down.Store(false)
+		require.Equal(t, 2, w.exchanges())
+	})
+}
+
 // Ten thousand callers over an expiry and over the session's end: each has a
 // token or the error that says what to run; none costs an exchange of its own.
 func TestTenThousandCallers(t *testing.T) {

@@ -90,6 +90,23 @@ func (s *TokenSource) identify(ctx context.Context, token secret.Value, want str
 	}
 }
 
+// Check asks the workspace whether the token in memory still counts, and forgets
+// it if not: an admin may have revoked it, and whoever got it from here only sees
+// a 401. Where nothing is known, nothing is forgotten. It returns what
+// [TokenSource.Token] returns, and nil for what cannot be asked.
+func (s *TokenSource) Check(ctx context.Context) error {
+	c, err := s.credential(ctx)
+	if err != nil || s.config.AccountID != "" || s.config.InsecureSkipIdentity {
+		return err
+	}
+	_, _, err = s.me(ctx, c.token.Value)
+	if refused, ok := errors.AsType[*IdentityError](err); ok && refused.Status == http.StatusUnauthorized {
+		s.config.Logger.InfoContext(ctx, "the token was revoked", "host", s.config.Host)
+		s.Invalidate(c.token.Value)
+	}
+	return nil
+}
+
 // sameIdentity compares names as Databricks does: user names are e-mail
 // addresses and application ids are UUIDs, neither of which has a case.
 func sameIdentity(got, want string) bool { return want != "" && strings.EqualFold(got, want) }

@@ -73,6 +73,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.served()
+	route.asked.Store(true)
 	s.write(w, http.StatusOK, answer{AccessToken: token.Value.Reveal(), TokenType: "Bearer", ExpiresOn: token.Expires.Unix()})
 }
 
@@ -81,7 +82,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // server doesn't support", and the same for a host "which doesn't match the
 // token". A request for anything but GET, a preflight above all, is refused.
 // https://github.com/databricks/databricks-sdk-go/blob/v0.175.0/config/auth_metadata_service.go
-func (rt route) check(r *http.Request) *refusal {
+func (rt *route) check(r *http.Request) *refusal {
 	if r.Method != http.MethodGet {
 		return &refusal{status: http.StatusMethodNotAllowed, Code: "invalid_request", Description: "only GET is served"}
 	}
@@ -100,7 +101,7 @@ func (rt route) check(r *http.Request) *refusal {
 }
 
 // explain turns the error of a source into something a person can act upon.
-func (s *Server) explain(rt route, err error) refusal {
+func (s *Server) explain(rt *route, err error) refusal {
 	var login *oidc.LoginRequiredError
 	var refused *oidc.ExchangeError
 	var mend lasting

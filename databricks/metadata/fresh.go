@@ -15,6 +15,10 @@ const (
 	// up is behind at most.
 	freshEvery = 15 * time.Second
 
+	// checkEvery is how often a source that can is asked whether its token still
+	// counts, if a tool got it since.
+	checkEvery = time.Minute
+
 	// retryEvery is how often a GET that waits asks its source again. A source
 	// that has just failed says so from memory.
 	retryEvery = 200 * time.Millisecond
@@ -26,6 +30,10 @@ const (
 // KeepFresh asks each source for its token again and again, so that it renews
 // what is about to end before a tool has to wait for it. It returns when ctx
 // ends. Sources never wake a key, and so this never does.
+//
+// A source that has a method Check(context.Context) error, as
+// databricks.TokenSource has, is also told once a minute, while tools use it, to
+// find out whether its token was revoked: tools see a 401 and tell nobody.
 func (s *Server) KeepFresh(ctx context.Context) {
 	ticker := time.NewTicker(freshEvery)
 	defer ticker.Stop()
@@ -35,7 +43,10 @@ func (s *Server) KeepFresh(ctx context.Context) {
 		s.mu.RUnlock()
 		for _, r := range routes {
 			asking, cancel := context.WithTimeout(ctx, s.options.Timeout)
-			_, _ = r.source.Token(asking) // who asks for it hears what is wrong
+			_, err := r.source.Token(asking) // who asks for it hears what is wrong
+			if err == nil {
+				r.recheck(asking)
+			}
 			cancel()
 		}
 		select {
@@ -43,6 +54,23 @@ func (s *Server) KeepFresh(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
+	}
+}
+
+// checker is a Source that can find out whether its token still counts, and
+// forgets it if not.
+type checker interface{ Check(context.Context) error }
+
+// recheck has the source check its token, and replace it if need be.
+func (rt *route) recheck(ctx context.Context) {
+	source, ok := rt.source.(checker)
+	since := time.Since(rt.checked)
+	if !ok || since >= 0 && since < checkEvery || !rt.asked.Swap(false) {
+		return
+	}
+	rt.checked = time.Now()
+	if source.Check(ctx) == nil {
+		_, _ = rt.source.Token(ctx)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lakekey/lakekey/internal/origin"
@@ -63,7 +64,7 @@ type Server struct {
 	options Options
 
 	mu       sync.RWMutex
-	routes   []route
+	routes   []*route
 	prompted time.Time // zero: not since the last token
 }
 
@@ -72,6 +73,9 @@ type route struct {
 	path   string
 	host   string
 	source Source
+
+	asked   atomic.Bool // since it was checked
+	checked time.Time   // only KeepFresh uses it
 }
 
 // pathBytes is 256 bits, in the path of every URL.
@@ -112,17 +116,17 @@ func (s *Server) Add(source Source) (secret.Value, error) {
 	path := "/" + base64.RawURLEncoding.EncodeToString(random)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.routes = append(s.routes, route{path: path, host: host, source: source})
+	s.routes = append(s.routes, &route{path: path, host: host, source: source})
 	return secret.New("http://" + s.names[0] + path), nil
 }
 
 // find returns the route at path. It looks at all of them, each in constant time,
 // so that the time it takes says nothing about a guess.
-func (s *Server) find(path string) (route, bool) {
+func (s *Server) find(path string) (*route, bool) {
 	path = strings.TrimSuffix(path, "/") // some tools add one
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var found route
+	var found *route
 	ok := false
 	for _, r := range s.routes {
 		if subtle.ConstantTimeCompare([]byte(path), []byte(r.path)) == 1 {

@@ -29,6 +29,14 @@ func (s *slot) Token(ctx context.Context) (*oidc.Token, error) {
 	return source.Token(ctx)
 }
 
+// Check lets the metadata service find out whether the token was revoked.
+func (s *slot) Check(ctx context.Context) error {
+	if source := s.current.Load(); source != nil {
+		return source.Check(ctx)
+	}
+	return nil
+}
+
 // put makes source the one behind the slot, or none, and forgets the tokens of
 // the one before.
 func (s *slot) put(source *databricks.TokenSource) {
