@@ -1,6 +1,7 @@
 package fido_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -88,4 +89,41 @@ func TestDiscoverableOptionsNameNobody(t *testing.T) {
 	require.Empty(t, o.AllowCredentials)
 	require.Equal(t, "example.com", o.RPID)
 	require.Equal(t, "required", o.UserVerification)
+}
+
+// called notes what is asked of a store.
+type called struct {
+	fido.Store
+	methods []string
+}
+
+func (s *called) Credential(ctx context.Context, id []byte) (fido.Credential, error) {
+	s.methods = append(s.methods, "Credential")
+	return s.Store.Credential(ctx, id)
+}
+
+func (s *called) User(ctx context.Context, handle []byte) (fido.User, error) {
+	s.methods = append(s.methods, "User")
+	return s.Store.User(ctx, handle)
+}
+
+// A wrong signature is refused after the same work, whether the name that it is for
+// is somebody's or nobody's.
+func TestAWrongSignatureTakesTheSameWork(t *testing.T) {
+	store := &called{Store: fido.NewMemoryStore()}
+	rp := party(t, config(), store)
+	key := newForge(t, fido.ES256)
+	enrol(t, rp, ana, key)
+	wrong := newForge(t, fido.ES256)
+	work := map[string][]string{}
+	for _, name := range []string{ana, "nobody@example.com"} {
+		c := beginSignIn(t, rp, name)
+		store.methods = nil
+		response := wrong.assert(t, c.Options, func(d *draft) { d.id, d.handle = options(t, c).AllowCredentials[0].ID, nil })
+		_, err := rp.FinishSignIn(t.Context(), c.ID, fido.PurposeSignIn, response)
+		require.Error(t, err)
+		work[name] = store.methods
+	}
+	require.Equal(t, []string{"Credential", "User"}, work[ana])
+	require.Equal(t, work[ana], work["nobody@example.com"])
 }

@@ -62,7 +62,8 @@
 //     format.
 //   - An algorithm whose signatures this build cannot verify is refused at
 //     registration, not at the first sign-in.
-//   - Nothing tells an unknown name from a known one: both get options. That a
+//   - Nothing tells an unknown name from a known one: both get options, and a wrong
+//     signature is refused after the same work. That a
 //     key is pending, revoked or quarantined, or its owner blocked, is told only
 //     to who has shown the key's signature.
 //   - With an audit log, no key is added, approved or revoked, nobody is blocked,

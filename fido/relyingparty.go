@@ -2,6 +2,9 @@ package fido
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -22,6 +25,7 @@ type RelyingParty struct {
 	rpIDHash Hash
 	policy   *keypolicy.Policy // see effective
 	pinned   []pinnedRoot
+	nobodys  publicKey // see pretend
 }
 
 // New returns a relying party that keeps its records in store.
@@ -37,7 +41,14 @@ func New(cfg Config, store Store) (*RelyingParty, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &RelyingParty{cfg: cfg, store: store, rpIDHash: sha256.Sum256([]byte(cfg.ID)), policy: policy, pinned: pin(cfg.Roots)}
+	nobodys, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("fido: making a key for nobody: %v", err)
+	}
+	p := &RelyingParty{
+		cfg: cfg, store: store, rpIDHash: sha256.Sum256([]byte(cfg.ID)), policy: policy, pinned: pin(cfg.Roots),
+		nobodys: ecdsaKey{&nobodys.PublicKey, crypto.SHA256},
+	}
 	if err := p.recordPolicy(); err != nil {
 		return nil, err
 	}

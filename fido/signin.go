@@ -140,6 +140,7 @@ func (p *RelyingParty) owned(ctx context.Context, r *CeremonyRecord, a *assertio
 	}
 	c, err := p.store.Credential(ctx, a.credentialID)
 	if errors.Is(err, ErrNotFound) {
+		p.pretend(ctx, r, a)
 		return fail("credential", unknown)
 	} else if err != nil {
 		return Credential{}, fmt.Errorf("reading the credential: %w", err)

@@ -20,7 +20,10 @@ const (
 
 // approvalsPage shows what waits for an administrator.
 func (s *Site) approvalsPage(w http.ResponseWriter, r *http.Request, v *visitor) {
-	var data struct{ Pending, Held []key }
+	data := struct {
+		Pending, Held []key
+		Most          int // of each
+	}{Most: pageSize}
 	for state, list := range map[fido.State]*[]key{fido.StatePending: &data.Pending, fido.StateQuarantined: &data.Held} {
 		keys, err := s.rp.Credentials(r.Context(), fido.CredentialQuery{State: state, Limit: pageSize})
 		if err == nil {

@@ -77,6 +77,20 @@ func TestRecoveryCodesAreWithdrawn(t *testing.T) {
 	require.Contains(t, s.events(t, ada), "recovery.withdrawn")
 }
 
+// Where more keys wait than a page shows, it says where they all are.
+func TestManyKeysWait(t *testing.T) {
+	s := newSite(t, options{})
+	boss := s.caller(t, "boss@example.com", "admins")
+	u, err := s.rp.UserByName(t.Context(), "boss@example.com")
+	require.NoError(t, err)
+	for n := range byte(51) {
+		page := string(boss.do(http.MethodGet, "/admin", "").body)
+		require.Equal(t, n >= 50, strings.Contains(page, "/admin/keys?state=pending"), n)
+		require.NoError(t, s.store.AddCredential(t.Context(), fido.Credential{ID: []byte{n}, UserHandle: u.Handle, State: fido.StatePending}, fido.Addition{}))
+	}
+	require.NotContains(t, string(boss.do(http.MethodGet, "/admin", "").body), "state=quarantined")
+}
+
 // A replica whose clock is behind the one that saw a step-up believes it, and one
 // of another day does not.
 func TestAStepUpOutlivesASkewedClock(t *testing.T) {

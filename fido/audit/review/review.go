@@ -46,6 +46,7 @@ type Review struct {
 	itself      []note // what the log says about itself
 	failures    map[failure]*tally
 	unlisted    uint64 // failures of kinds beyond maxFailures
+	guesses     uint64 // at recovery codes
 	signIns     uint64
 	nameless    uint64 // records about a key that do not say which
 }
@@ -116,7 +117,13 @@ func (v *Review) Add(r *audit.Record) error {
 		v.failed(r)
 	case "user.created", "user.blocked", "user.unblocked", "user.group-changed":
 		v.personEvent(r)
-	case "recovery.issued", "recovery.withdrawn", "recovery.used", "recovery.failed":
+	case "recovery.failed": // as many as strangers like
+		if v.guesses++; v.guesses > maxFailures {
+			v.unlisted++
+			return nil
+		}
+		v.recoveries = append(v.recoveries, note{r.Event.User, r.Event.CredentialHash, r.Event.Type, markOf(r)})
+	case "recovery.issued", "recovery.withdrawn", "recovery.used":
 		v.recoveries = append(v.recoveries, note{r.Event.User, r.Event.CredentialHash, r.Event.Type, markOf(r)})
 	case "policy.changed":
 		v.policies = append(v.policies, policyChange{markOf(r), r.Event.PolicyHashOld, r.Event.PolicyHash})

@@ -166,6 +166,18 @@ func TestQuarantineIsNoWayAroundAnApproval(t *testing.T) {
 	}
 }
 
+// Whoever guesses at recovery codes does not decide how much memory a report takes.
+func TestGuessesAreBounded(t *testing.T) {
+	v := review.New(review.Options{})
+	for n := range uint64(10_007) {
+		require.NoError(t, v.Add(&audit.Record{Number: n + 1, Time: day(1), Phase: audit.PhaseEvent, Event: audit.Event{Type: "recovery.failed", Outcome: audit.Denied}}))
+	}
+	r := v.Finish("log", &audit.Report{})
+	require.Len(t, rows(t, r, "recovery"), 10_000)
+	require.Equal(t, "7", figure(t, r, "failed attempts"))
+	require.Contains(t, strings.Join(r.Limits, "\n"), "7 attempts of further kinds")
+}
+
 func TestApprovalsAreAskedAbout(t *testing.T) {
 	r := report(t, review.Options{})
 	require.Equal(t, [][]string{
