@@ -48,8 +48,8 @@ var home = []struct {
 	{"github.com/zalando/go-keyring", []string{"oidc/keyring"}, "it links D-Bus: who keeps no sessions in a keyring does not pay for it"},
 	{"github.com/google/osv-scalibr/", []string{"databricks/notebook"}, "detectors of other people's tokens; of a scanner of everything, only they may be linked"},
 	{"github.com/golang-jwt/jwt/v5", []string{"databricks/databrickstest"}, "a second JWT implementation judges the tokens that the first one signed"},
-	{"github.com/go-jose/go-jose/v4/", []string{"oidc/issuer", "oidc", "oidc/oidctest"}, "one place signs, one place verifies"},
-	{"github.com/go-jose/go-jose/v4", []string{"oidc/issuer", "oidc", "oidc/oidctest"}, "one place signs, one place verifies"},
+	{"github.com/go-jose/go-jose/v4/", []string{"oidc/issuer", "oidc", "oidc/oidctest", "oidc/caep"}, "one place signs, one place verifies"},
+	{"github.com/go-jose/go-jose/v4", []string{"oidc/issuer", "oidc", "oidc/oidctest", "oidc/caep"}, "one place signs, one place verifies"},
 }
 
 // unlinked lists modules that must not be reachable from a package at all: an
