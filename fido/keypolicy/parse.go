@@ -43,8 +43,9 @@ func (r *reader) policy(text []byte) (*Policy, error) {
 	} else if err != nil {
 		return nil, r.foreign(err)
 	}
-	if err := decoder.Decode(new(yaml.Node)); err == nil {
-		return nil, r.wrong(nil, "", "has more than one document: put everything above the line ---")
+	var second yaml.Node
+	if err := decoder.Decode(&second); err == nil {
+		return nil, r.wrong(&second, "", "has more than one document: put everything above the line ---")
 	} else if !errors.Is(err, io.EOF) {
 		return nil, r.foreign(err)
 	}

@@ -80,7 +80,7 @@ func TestSyntaxErrors(t *testing.T) {
 		"version: 2\nrules: [{name: a}]":   {1, "version", "is 2; allowed: 1"},
 		"version: one\nrules: [{name: a}]": {1, "version", "whole number"},
 		"version: 1\nversion: 1":           {2, "version", "twice"},
-		"version: 1\nrules: [{name: a}]\n---\nversion: 1":                                                  {0, "", "more than one document"},
+		"version: 1\nrules: [{name: a}]\n---\nversion: 1":                                                  {3, "", "more than one document"},
 		"version: 1\nmodel: {}\nrules: [{name: a}]":                                                        {2, "model", "no field; allowed: version, models, rules"},
 		"version: 1\n\nmodels:\n  a:\n  - ee882879-721c-4913-9775-3dfcce97072a\n  - ee88":                  {6, "models.a[1]", "write it as"},
 		"version: 1\nmodels:\n  a: [00000000-0000-0000-0000-000000000000]\nrules: [{name: a}]":             {3, "models.a", "zeros"},
