@@ -133,6 +133,6 @@ func BenchmarkKeyagent(b *testing.B) {
 		n := float64(b.N)
 		b.ReportMetric(float64((with-without).Microseconds())/1000/n, "overhead-ms")
 		b.ReportMetric(float64(without.Microseconds())/1000/n, "bare-command-ms")
-		b.ReportMetric((with - without).Seconds()/floor.Seconds(), "x-bare-start")
+		b.ReportMetric((with-without).Seconds()/floor.Seconds(), "x-bare-start")
 	})
 }
