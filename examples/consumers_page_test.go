@@ -62,5 +62,8 @@ func TestConsumersPages(t *testing.T) {
 			require.Contains(t, string(row), versions[name], "%s in the README's row on %s", name, folder)
 		}
 	}
+	sdk, err := os.ReadFile("../go.mod")
+	require.NoError(t, err)
+	require.Contains(t, string(sdk), "github.com/databricks/databricks-sdk-go v0.175.0", "the README's row says so")
 	require.Equal(t, versions["databricks-sdk of .ci"], versions["databricks-sdk of python"], "the notebook's SDK is the page's")
 }
