@@ -148,6 +148,7 @@
 //
 // # Concurrency
 //
-// An [Issuer] is safe for concurrent use, and keeps nothing between requests:
-// replicas that share a store are one issuer.
+// An [Issuer] is safe for concurrent use: replicas that share a store are one issuer.
+// Between requests it keeps what it knows of its signing keys, for a second, and the
+// logout tokens that are on their way, until [Issuer.Close].
 package issuer
