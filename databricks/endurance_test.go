@@ -182,7 +182,9 @@ func TestWorkingDay(t *testing.T) {
 		until(3 * time.Hour)
 		w.down.Store(true) // the network comes up after the machine
 		w.session.advance(sleep)
-		time.Sleep(3 * time.Second)
+		// A source that fails is asked again after 1 s and 2 s more; a network that
+		// comes later than that is met by the GETs after the first ones.
+		time.Sleep(2500 * time.Millisecond)
 		w.down.Store(false)
 		time.Sleep(time.Minute)
 		for range 8 { // and the last 2

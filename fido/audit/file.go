@@ -53,7 +53,7 @@ func openFile(path string, signer note.Signer, o Options, wrap func(*os.File) fi
 	if err != nil {
 		return nil, fmt.Errorf("audit: opening the log: %w", err)
 	}
-	s := &fileStore{path: path, f: wrap(f)}
+	s := &fileStore{path: path, f: wrap(f), lock: f}
 	l := newLog(s, signer, o)
 	if err = lockFile(f); err == nil {
 		err = l.resume(s)
@@ -167,6 +167,7 @@ func (l *Log) recordRecovery(path string) error {
 type fileStore struct {
 	path string
 	f    file
+	lock *os.File // what f wraps
 	size int64
 }
 
@@ -185,7 +186,12 @@ func readCheckpoint(path string) ([]byte, error) {
 
 func (s *fileStore) ReadAt(p []byte, off int64) (int, error) { return s.f.ReadAt(p, off) }
 
-func (s *fileStore) close() error { return s.f.Close() }
+// close gives the lock back before the file: a child process that is being started
+// holds the file for a moment longer than we do, and with it the lock.
+func (s *fileStore) close() error {
+	unlockFile(s.lock)
+	return s.f.Close()
+}
 
 // append writes p behind the log. A record that went to a file which is no
 // longer the log, because somebody moved or removed it, is not recorded; and a

@@ -26,6 +26,9 @@ func lockFile(f *os.File) error {
 	}
 }
 
+// unlockFile ends the lock although a copy of the descriptor may live on elsewhere.
+func unlockFile(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
+
 const (
 	noFollow = syscall.O_NOFOLLOW
 	noBlock  = syscall.O_NONBLOCK

@@ -24,6 +24,9 @@ func lockFile(f *os.File) error {
 	}
 }
 
+// unlockFile does nothing: the lock is the handle's, and ends with it.
+func unlockFile(*os.File) {}
+
 // Windows has neither flag; what a path names is looked at before and after.
 const noFollow, noBlock = 0, 0
 
