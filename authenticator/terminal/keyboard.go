@@ -42,6 +42,20 @@ func newKeyboard(file *os.File) *keyboard {
 
 func (k *keyboard) isTerminal() bool { return k.file != nil && term.IsTerminal(int(k.file.Fd())) }
 
+// forget drops what was typed so far. It was an answer to something else: to a prompt
+// that is over, or to none.
+func (k *keyboard) forget() {
+	flush(k.file.Fd())
+	if !k.pending {
+		return
+	}
+	select {
+	case <-k.typed:
+		k.pending = false
+	default:
+	}
+}
+
 func (k *keyboard) next(ctx context.Context) (byte, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -96,6 +110,7 @@ func (k *keyboard) secret(ctx context.Context, prompt func()) ([]byte, error) {
 		return nil, fmt.Errorf("terminal: hiding what is typed: %v", err)
 	}
 	defer term.Restore(int(k.file.Fd()), before)
+	k.forget()
 	prompt()
 	// Never grown: append would leave a copy behind.
 	text := make([]byte, 0, maxLine)
@@ -103,6 +118,7 @@ func (k *keyboard) secret(ctx context.Context, prompt func()) ([]byte, error) {
 		b, err := k.next(ctx)
 		if err != nil {
 			clear(text[:cap(text)])
+			k.forget() // the rest of a PIN is nothing for who reads the terminal next
 			return nil, err
 		}
 		switch b {

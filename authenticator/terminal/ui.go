@@ -129,8 +129,8 @@ func (u *UI) ChooseAccount(ctx context.Context, rpID string, accounts []authenti
 		fmt.Fprintf(&list, "%4d  %s\n", i+1, label)
 	}
 	u.say("%s", list.String())
-	for {
-		line, err := u.ReadLine(ctx, "Which one? ")
+	for read := u.ReadLine; ; read = u.readOn {
+		line, err := read(ctx, "Which one? ")
 		if err != nil {
 			return 0, err
 		}
@@ -147,7 +147,8 @@ func (u *UI) Insert(context.Context) error {
 	return nil
 }
 
-// ReadSecret asks for a text that is not shown. The caller overwrites it.
+// ReadSecret asks for a text that is not shown. The caller overwrites it. What was typed
+// before the prompt is dropped.
 func (u *UI) ReadSecret(ctx context.Context, prompt string) ([]byte, error) {
 	if !u.input.isTerminal() {
 		return nil, ErrNotTerminal
@@ -161,8 +162,17 @@ func (u *UI) ReadSecret(ctx context.Context, prompt string) ([]byte, error) {
 	return secret, nil
 }
 
-// ReadLine asks for a text that is shown while it is typed.
+// ReadLine asks for a text that is shown while it is typed. What was typed before the
+// prompt is dropped: nobody says yes to a question that they have not seen.
 func (u *UI) ReadLine(ctx context.Context, prompt string) (string, error) {
+	if u.input.isTerminal() {
+		u.input.forget()
+	}
+	return u.readOn(ctx, prompt)
+}
+
+// readOn is ReadLine for the same question asked again.
+func (u *UI) readOn(ctx context.Context, prompt string) (string, error) {
 	if !u.input.isTerminal() {
 		return "", ErrNotTerminal
 	}

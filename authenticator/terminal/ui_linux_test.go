@@ -110,7 +110,7 @@ func TestPINIsHidden(t *testing.T) {
 	d.clear()
 	require.True(t, echoes(t, d.tty), "the terminal stayed changed")
 
-	d.answer(t, "Wrong PIN.", "wrong\x15right\n")
+	d.answer(t, "(7 tries left): ", "wrong\x15right\n")
 	pin, err = ui.PIN(t.Context(), authenticator.PINPrompt{RPID: "example.org", Retries: 7, Wrong: true})
 	require.NoError(t, err)
 	require.Equal(t, "right", string(pin))
@@ -129,7 +129,7 @@ func TestPINIsHidden(t *testing.T) {
 	}
 }
 
-// A prompt ends with its ctx, and what is typed afterwards answers the next one.
+// A prompt ends with its ctx, and what is typed at the next one answers that.
 func TestPromptsEndWithTheirContext(t *testing.T) {
 	d := newDesk(t)
 	ui := terminal.New(d.tty, d.tty)
@@ -201,4 +201,29 @@ func TestCeremonyAtATerminal(t *testing.T) {
 	require.NoError(t, err)
 	d.shows(t, "Wrong PIN.")
 	require.True(t, term.IsTerminal(int(d.tty.Fd())))
+}
+
+// What was typed before a question was there does not answer it.
+func TestTypedAheadIsNoAnswer(t *testing.T) {
+	d := newDesk(t)
+	ui := terminal.New(d.tty, d.tty)
+	typeAhead := func() {
+		d.clear()
+		_, err := d.keys.WriteString("early\n")
+		require.NoError(t, err)
+		d.shows(t, "early\r\n") // the terminal has it, since it echoes it
+	}
+	for range 3 {
+		typeAhead()
+		d.answer(t, "Really? ", "no\n")
+		line, err := ui.ReadLine(t.Context(), "Really? ")
+		require.NoError(t, err)
+		require.Equal(t, "no", line)
+
+		typeAhead()
+		d.answer(t, "Secret: ", "late\r")
+		secret, err := ui.ReadSecret(t.Context(), "Secret: ")
+		require.NoError(t, err)
+		require.Equal(t, "late", string(secret))
+	}
 }
