@@ -107,6 +107,9 @@
 // the moment at which the store knows. (A replica learns of its clients from
 // [Issuer.SetClients] alone; the provider in examples reads their file every two
 // seconds.) A replica that cannot reach the store answers 503 and issues nothing.
+// [Issuer.Notify] brings the news of a relying party: with it the sessions of a key
+// that is revoked or quarantined, or of a person who is blocked, are over, and clients
+// told, before whoever did that has their answer.
 //
 // A client with a [Client.BackchannelLogoutURI] is told that a session is over, by
 // OpenID Connect Back-Channel Logout: at once, and again for a minute and a half

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -137,6 +138,13 @@ func (s *cutStore) SessionByID(ctx context.Context, id string) (*issuer.Session,
 		return nil, errCut
 	}
 	return s.Store.SessionByID(ctx, id)
+}
+
+func (s *cutStore) EndSessions(ctx context.Context, these issuer.Sessions, reason string, at time.Time) ([]issuer.Session, error) {
+	if s.down.Load() {
+		return nil, errCut
+	}
+	return s.Store.EndSessions(ctx, these, reason, at)
 }
 
 // A replica that has lost touch does not know what was ended, and so issues nothing.

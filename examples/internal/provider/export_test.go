@@ -1,9 +1,20 @@
 package provider
 
-import "context"
+import (
+	"context"
+	"log/slog"
 
-// Reevaluate looks at all keys and says in the log what has become of them.
-var Reevaluate = reevaluate
+	"github.com/lakekey/lakekey/fido"
+	"github.com/lakekey/lakekey/oidc/issuer"
+)
+
+// Review looks at all keys of rp, and ends the sessions at idp of those that are refused.
+func Review(rp *fido.RelyingParty, idp *issuer.Issuer, quarantine bool, logger *slog.Logger) func(context.Context) {
+	return (&Provider{rp: rp, issuer: idp}).review(quarantine, logger)
+}
+
+// Party is who keeps people's keys.
+func (p *Provider) Party() *fido.RelyingParty { return p.rp }
 
 // StopLooking leaves it to [Provider.Look] to look at the clients file.
 func (p *Provider) StopLooking() { p.registry.stop() }

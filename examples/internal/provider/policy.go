@@ -8,7 +8,6 @@ import (
 	"os"
 	"sync"
 
-	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/fido/audit"
 	"github.com/lakekey/lakekey/fido/keypolicy"
 	"github.com/lakekey/lakekey/fido/mds"
@@ -61,12 +60,10 @@ func openMetadata(file string, offline bool, log *audit.Log, logger *slog.Logger
 	return m, nil
 }
 
-// keep keeps the metadata current in the background, and looks at everybody's
-// keys again when there is something new. It does not wait for the first: until
-// it has arrived, rules that need it are not fulfilled. Keys that the policy
-// refuses now are named in the log, where an administrator finds them, and held
-// back if quarantine says so; either way they sign in nowhere.
-func (m *metadata) keep(ctx context.Context, rp *fido.RelyingParty, quarantine bool, logger *slog.Logger) {
+// keep keeps the metadata current in the background, and has everybody's keys looked
+// at again when there is something new. It does not wait for the first: until it has
+// arrived, rules that need it are not fulfilled.
+func (m *metadata) keep(ctx context.Context, review func(context.Context)) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // it ends with the provider
 	var running sync.WaitGroup
 	m.stop = func() { cancel(); running.Wait() }
@@ -77,28 +74,8 @@ func (m *metadata) keep(ctx context.Context, rp *fido.RelyingParty, quarantine b
 			case <-ctx.Done():
 				return
 			case <-m.updated:
-				reevaluate(ctx, rp, quarantine, logger)
+				review(ctx)
 			}
 		}
 	})
-}
-
-// reevaluate looks at all keys and says in the log what has become of them.
-func reevaluate(ctx context.Context, rp *fido.RelyingParty, quarantine bool, logger *slog.Logger) {
-	o := fido.ReevaluateOptions{By: "idp", Limit: 10_000, Quarantine: quarantine}
-	for {
-		r, err := rp.Reevaluate(ctx, o)
-		for _, f := range r.Findings {
-			if !f.Decision.Allowed {
-				logger.WarnContext(ctx, "a registered key is refused now", "name", f.Credential.Name, "model", f.Credential.Evidence.Model, "why", f.Decision.String())
-			}
-		}
-		if err != nil {
-			logger.ErrorContext(ctx, "keys could not be looked at again", "looked", r.Looked, "error", err)
-		}
-		if err != nil || r.Done {
-			return
-		}
-		o.After = r.Last
-	}
 }

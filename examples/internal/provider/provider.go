@@ -105,11 +105,10 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 		}
 		keys.Metadata = p.metadata
 	}
+	told := &news{}
+	keys.Notifier = told
 	if p.rp, err = fido.New(keys, p.db.fido); err != nil {
 		return nil, err
-	}
-	if p.metadata != nil {
-		p.metadata.keep(ctx, p.rp, cfg.Quarantine, logger)
 	}
 	pages, err := openPages(u, p.rp, p.log, p.VerifierKey, cfg)
 	if err != nil {
@@ -139,8 +138,12 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 	if err != nil {
 		return nil, err
 	}
+	told.to.Store(idp)
 	registry.keep(ctx, idp, logger)
 	p.registry, p.issuer = registry, idp
+	if p.metadata != nil {
+		p.metadata.keep(ctx, p.review(cfg.Quarantine, logger))
+	}
 	if err = p.db.keepURL(ctx, cfg.URL); err != nil {
 		return nil, err
 	}
