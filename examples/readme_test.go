@@ -2,6 +2,8 @@ package examples_test
 
 import (
 	"context"
+	"errors"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +18,7 @@ import (
 	"github.com/lakekey/lakekey/databricks"
 	"github.com/lakekey/lakekey/examples/internal/keys"
 	"github.com/lakekey/lakekey/oidc"
+	"github.com/lakekey/lakekey/oidc/assurance"
 )
 
 // me holds the README's Go code, which TestREADMEGo compares and runs.
@@ -55,6 +58,27 @@ func me(ctx context.Context, issuerURL, host string, key oidc.Key, name *string)
 	return nil
 }
 
+// at holds the README's sign-in at a provider of somebody else's.
+func at(ctx context.Context, provider *oidc.Provider, browser oidc.Browser) (*oidc.Session, error) {
+	session, err := oidc.SignInBrowser(ctx, provider, browser, oidc.SignInRequest{
+		ClientID:  "lakekey",
+		Assurance: assurance.Keycloak(assurance.KeycloakOptions{ACR: "phr", Reference: "hwk"}),
+	})
+	return session, err
+}
+
+// asked is a browser whose person looks at the address and goes away.
+type asked struct{ url *url.URL }
+
+func (a *asked) Open(_ context.Context, address string) (err error) {
+	if a.url, err = url.Parse(address); err != nil {
+		return err
+	}
+	return errAway
+}
+
+var errAway = errors.New("nobody is there")
+
 var indent = regexp.MustCompile(`(?m)^[ \t]+`)
 
 func blocks(t *testing.T, language string) []string {
@@ -76,10 +100,12 @@ func fenced(t *testing.T, page, language string) []string {
 
 func TestREADMEGo(t *testing.T) {
 	code := blocks(t, "go")
-	require.Len(t, code, 1)
+	require.Len(t, code, 2)
 	here, err := os.ReadFile("readme_test.go")
 	require.NoError(t, err)
-	require.Contains(t, indent.ReplaceAllString(string(here), ""), indent.ReplaceAllString(code[0], ""), "the README's code must stand in this file, where it is compiled and run")
+	for _, block := range code {
+		require.Contains(t, indent.ReplaceAllString(string(here), ""), indent.ReplaceAllString(block, ""), "the README's code must stand in this file, where it is compiled and run")
+	}
 
 	w := newWorld(t)
 	key, err := (keys.Spec{Key: w.key}).Use(t.Context())
@@ -89,6 +115,14 @@ func TestREADMEGo(t *testing.T) {
 	require.NoError(t, me(t.Context(), w.issuer, w.host, key, &name))
 	require.Equal(t, ada, name)
 	require.Equal(t, 1, key.Touches())
+
+	provider, err := oidc.Discover(t.Context(), w.issuer, oidc.Options{})
+	require.NoError(t, err)
+	var browser asked
+	_, err = at(t.Context(), provider, &browser)
+	require.ErrorIs(t, err, errAway)
+	require.NotNil(t, browser.url)
+	require.Equal(t, w.issuer, browser.url.Scheme+"://"+browser.url.Host, "the person is sent to the provider")
 }
 
 // shell runs one of the README's blocks as it stands there, on ports that are free.

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lakekey/lakekey/oidc"
+	"github.com/lakekey/lakekey/oidc/assurance"
 	"github.com/lakekey/lakekey/oidc/oidctest"
 )
 
@@ -424,7 +425,7 @@ func TestOfferedACR(t *testing.T) {
 	require.Contains(t, asked.Query().Get("claims"), `"values":["phr"]`)
 	for _, r := range []struct{ offers, wants string }{{"pwd", ""}, {"phr", "phrh"}, {"PHR", "phr"}} {
 		f = webFixture(t, oidctest.Options{ACRs: []string{r.offers}})
-		_, err = oidc.SignInBrowser(t.Context(), f.provider, noBrowser{t}, oidc.SignInRequest{ClientID: client, ACR: r.wants})
+		_, err = oidc.SignInBrowser(t.Context(), f.provider, noBrowser{t}, oidc.SignInRequest{ClientID: client, Assurance: assurance.EAP(assurance.Level(r.wants))})
 		require.ErrorContains(t, err, "acr_values_supported", r)
 	}
 }

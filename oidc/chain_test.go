@@ -17,6 +17,7 @@ import (
 	"github.com/lakekey/lakekey/fido"
 	"github.com/lakekey/lakekey/fido/audit"
 	"github.com/lakekey/lakekey/oidc"
+	"github.com/lakekey/lakekey/oidc/assurance"
 	"github.com/lakekey/lakekey/oidc/issuer"
 )
 
@@ -88,7 +89,7 @@ func TestChain(t *testing.T) {
 			require.NoError(t, err)
 			before := ch.key.Touches()
 			s, err := oidc.SignIn(t.Context(), p, ch.client, oidc.SignInRequest{
-				ClientID: client, Audience: audience, LoginHint: "ada@example.com", ACR: c.asked,
+				ClientID: client, Audience: audience, LoginHint: "ada@example.com", Assurance: assurance.EAP(assurance.Level(c.asked)),
 			})
 			if c.acr == "" {
 				require.Error(t, err)

@@ -37,16 +37,16 @@ const (
 // where to go and returns; then it asks the issuer, at the pace that the issuer
 // wants, until the person has decided or the code has run out.
 //
-// The grant can be phished: it works for whoever shows the code. All this package
-// accepts is phishing-resistant sign-ins, so it refuses unless the request says
-// InsecureDeviceGrant, and the ID token must prove as much as by any other way:
+// The grant can be phished: it works for whoever shows the code. Where the request's
+// Assurance is resistant to phishing, as it is if nothing is said, it refuses unless
+// the request says InsecureDeviceGrant, and the ID token must prove as much as by any other way:
 // the person touched a key, on a page of the issuer. What it cannot prove is that
 // the person meant this machine.
 //
 // It returns what [SignIn] returns; an [*ExchangeError] with the code
 // access_denied or expired_token is how the person decided.
 func SignInDevice(ctx context.Context, p *Provider, show func(context.Context, DeviceCode) error, r SignInRequest) (*Session, error) {
-	if !r.InsecureDeviceGrant {
+	if r.Assurance.PhishingResistant() && !r.InsecureDeviceGrant {
 		return nil, errors.New("oidc: signing in on another device can be phished, and a phishing-resistant sign-in is required: use a key or a browser on this machine, or set SignInRequest.InsecureDeviceGrant")
 	}
 	if p.endpoints.device == "" || p.endpoints.token == "" {

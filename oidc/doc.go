@@ -22,10 +22,12 @@
 //     that all of these share, over go-oidc, which checks signature, issuer,
 //     audience and expiry and nothing else: algorithm from our list (never from
 //     discovery), typ, no crit, exactly one audience, azp, sub, nonce, iat and
-//     lifetime within reason, auth_time no older than the touch, acr equal to what
-//     was asked, at_hash, no JSON member twice, at most 64 KiB.
+//     lifetime within reason, at_hash, no JSON member twice, at most 64 KiB; and
+//     what the request's profile of package assurance demands of acr, amr, acrs and
+//     the time of the sign-in, exactly.
 //   - A refresh continues the session and changes nothing about it: subject, sid,
-//     auth_time and acr of every later token equal those of the first. (Where tokens
+//     auth_time and acr of every later token equal those of the first, and amr and
+//     acrs, where it has them, still meet the profile. (Where tokens
 //     follow the person's browser session, as at Keycloak, auth_time may be later,
 //     which prolongs nothing; tokens that prove less end the session.)
 //   - Whoever signs in is who was asked for, as far as the issuer tells names.

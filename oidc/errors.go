@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/lakekey/lakekey/oidc/assurance"
 )
 
 // LoginRequiredError says that only a person with a key can go on: the session
@@ -52,6 +54,29 @@ func (e *ExchangeError) Error() string {
 type IDTokenError struct {
 	Check  string // the claim or header at fault, or "signature", "key", "size", "format"
 	Reason string
+
+	cause *assurance.Error
+}
+
+// Unwrap returns the [*assurance.Error] if the token is good and proves too little.
+func (e *IDTokenError) Unwrap() error {
+	if e.cause == nil {
+		return nil
+	}
+	return e.cause
+}
+
+// unproven is the refusal of a token that proves too little.
+func unproven(err error) error {
+	short, ok := errors.AsType[*assurance.Error](err)
+	if !ok {
+		return refuse("format", "%v", err)
+	}
+	e := &IDTokenError{Check: short.Claim, Reason: short.Reason, cause: short}
+	if short.Want != "" {
+		e.Reason = fmt.Sprintf("%.80q, asked for %q: %s", clean(short.Got), short.Want, short.Reason)
+	}
+	return e
 }
 
 func (e *IDTokenError) Error() string {

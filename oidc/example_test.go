@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 
 	"github.com/lakekey/lakekey/oidc"
+	"github.com/lakekey/lakekey/oidc/assurance"
 	"github.com/lakekey/lakekey/oidc/oidctest"
 )
 
@@ -28,9 +29,9 @@ func ExampleSignIn() {
 	}
 	key := &oidctest.Key{} // in a program: an authenticator.Client
 	session, err := oidc.SignIn(ctx, issuer, key, oidc.SignInRequest{
-		ClientID: "notebook",
-		Audience: "https://a.cloud.databricks.com",
-		ACR:      "phr",
+		ClientID:  "notebook",
+		Audience:  "https://a.cloud.databricks.com",
+		Assurance: assurance.Lakekey(assurance.PhishingResistant),
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -28,7 +28,7 @@ type kept struct {
 // another, and that r.Store keeps. It opens nothing and asks nobody: if there is no
 // such session, or no longer, it returns [*LoginRequiredError].
 func Resume(ctx context.Context, p *Provider, r SignInRequest) (*Session, error) {
-	if _, err := r.acceptable(); err != nil {
+	if err := r.acceptable(); err != nil {
 		return nil, err
 	}
 	if r.Store == nil {
@@ -51,13 +51,16 @@ func Resume(ctx context.Context, p *Provider, r SignInRequest) (*Session, error)
 		_ = e.Save(nil) // it is over in any case
 		return nil, again("the session ended at " + stamp(rec.Ends))
 	}
+	if err := r.Assurance.CheckMethod(rec.Proof); err != nil {
+		return nil, again(fmt.Sprintf("the kept session is not good enough: %v", err))
+	}
 	held, err := rec.credentials()
 	if err != nil {
 		return nil, again(fmt.Sprintf("the kept session cannot be read: %v", err))
 	}
 	s := &Session{
 		provider: p, clientID: r.ClientID, resource: r.Resource, command: r.LoginCommand,
-		id: rec.ID, sid: rec.SID, subject: rec.Subject, nonce: rec.Nonce, acr: rec.ACR, authTime: rec.AuthTime, expires: rec.Ends,
+		id: rec.ID, sid: rec.SID, subject: rec.Subject, nonce: rec.Nonce, acr: rec.ACR, authTime: rec.AuthTime, expires: rec.Ends, profile: r.Assurance, proof: rec.Proof,
 		native: rec.Native, kept: k, tokens: map[string]*refresh.Cache[*IDToken]{},
 	}
 	s.credentials.Store(held)
@@ -111,7 +114,7 @@ func save(e Entry, r *record) error {
 func (s *Session) keep(ctx context.Context, k *kept, first *IDToken) error {
 	r := &record{
 		Version: recordVersion, Issuer: s.provider.issuer, ClientID: s.clientID, ID: s.id, SID: s.sid, Subject: s.subject,
-		Nonce: s.nonce, ACR: s.acr, AuthTime: s.authTime, Ends: s.expires, Native: s.native,
+		Nonce: s.nonce, ACR: s.acr, Proof: s.proof, AuthTime: s.authTime, Ends: s.expires, Native: s.native,
 	}
 	if err := r.keep(s.credentials.Load()); err != nil {
 		return err

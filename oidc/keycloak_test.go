@@ -10,6 +10,7 @@ import (
 	"github.com/lakekey/lakekey/internal/browser"
 	"github.com/lakekey/lakekey/internal/idptest"
 	"github.com/lakekey/lakekey/oidc"
+	"github.com/lakekey/lakekey/oidc/assurance"
 )
 
 // surfer is the person at Keycloak, in Chromium with a security key.
@@ -39,8 +40,9 @@ func surf(t *testing.T) *browser.Page {
 func TestKeycloakStepUp(t *testing.T) {
 	p := idptest.Keycloak(t, idptest.KeycloakOptions{})
 	page, at := surf(t), discovered(t, &p.Provider)
+	asking := oidc.SignInRequest{ClientID: p.Native.ID, Assurance: assurance.Keycloak(assurance.KeycloakOptions{})}
 	signIn := func(do ...func(*browser.Page)) *oidc.IDToken {
-		s, err := oidc.SignInBrowser(t.Context(), at, surfer{page, do}, oidc.SignInRequest{ClientID: p.Native.ID})
+		s, err := oidc.SignInBrowser(t.Context(), at, surfer{page, do}, asking)
 		require.NoError(t, err)
 		require.Equal(t, p.Person.Subject, s.Subject())
 		token, err := s.IDToken(t.Context(), p.Native.ID)
@@ -51,8 +53,11 @@ func TestKeycloakStepUp(t *testing.T) {
 		return token
 	}
 	// Whoever has no key yet registers one behind the password, and acr says phr of
-	// that, too: what was used stands in amr only.
-	require.Equal(t, []string{"pwd"}, signIn(p.TypePassword, p.RegisterKey).AMR)
+	// that, too: what was used stands in amr only, so that is no sign-in with a key.
+	_, err := oidc.SignInBrowser(t.Context(), at, surfer{page, []func(*browser.Page){p.TypePassword, p.RegisterKey}}, asking)
+	var short *assurance.Error
+	require.ErrorAs(t, err, &short)
+	require.Equal(t, []string{"amr", "pwd"}, []string{short.Claim, short.Got})
 	require.Equal(t, []string{"pwd", "hwk"}, signIn(p.TypePassword, p.TouchKey).AMR)
 }
 

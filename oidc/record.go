@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lakekey/lakekey/internal/secret"
+	"github.com/lakekey/lakekey/oidc/assurance"
 )
 
 // record is a session as a Store keeps it.
@@ -23,6 +24,7 @@ type record struct {
 	Subject  string
 	Nonce    string `json:",omitzero"`
 	ACR      string
+	Proof    assurance.Claims // of the sign-in
 	AuthTime time.Time
 	Ends     time.Time
 	Native   bool `json:",omitzero"`

@@ -14,6 +14,7 @@ import (
 
 	"github.com/lakekey/lakekey/internal/refresh"
 	"github.com/lakekey/lakekey/internal/secret"
+	"github.com/lakekey/lakekey/oidc/assurance"
 )
 
 // Session is what one sign-in bought: ID tokens until a hard end, without another
@@ -28,6 +29,8 @@ type Session struct {
 	sid      string // the issuer's name of it, may be empty
 	nonce    string
 	acr      string
+	profile  assurance.Profile
+	proof    assurance.Claims // of the sign-in, by profile
 	authTime time.Time
 	expires  time.Time
 	native   bool // begun by SignIn
@@ -66,6 +69,8 @@ func newSession(a *attempt, g *grant, first *IDToken) (*Session, error) {
 		subject:  first.Subject,
 		nonce:    a.nonce,
 		acr:      first.ACR,
+		profile:  r.Assurance,
+		proof:    first.proof,
 		authTime: first.AuthTime,
 		expires:  first.sessionEnds,
 		native:   a.native,
@@ -307,7 +312,7 @@ func (s *Session) renewed(ctx context.Context, g *grant, audience string) (*IDTo
 		return nil, s.end("the issuer renews without an ID token")
 	}
 	want := expectation{
-		audience: audience, clientID: s.clientID, acr: []string{s.acr}, authAfter: s.authTime, accessToken: g.accessToken, nonce: s.nonce,
+		audience: audience, clientID: s.clientID, profile: s.profile, proof: s.proof, acr: s.acr, accessToken: g.accessToken, nonce: s.nonce,
 		subject: s.subject, session: s.sid, authTime: s.authTime, sessionRepeats: s.native,
 	}
 	t, err := s.provider.verify(ctx, g.idToken, want)
@@ -319,7 +324,7 @@ func (s *Session) renewed(ctx context.Context, g *grant, audience string) (*IDTo
 			return nil, s.forClientOnly()
 		}
 	}
-	if wrong, ok := errors.AsType[*IDTokenError](err); ok && !s.native && oneOf([]string{"acr", "sub", "sid", "auth_time"}, wrong.Check) {
+	if wrong, ok := errors.AsType[*IDTokenError](err); ok && !s.native && oneOf(append([]string{"acr", "amr", "acrs", "tid", "sub", "sid", "auth_time"}, s.profile.Reads()...), wrong.Check) {
 		// Issuers whose tokens follow the person's browser session say less of it
 		// after a weaker sign-in there. Asking again would not make it more.
 		return nil, s.end("the issuer no longer says what the session began with: " + wrong.Check + ": " + wrong.Reason)

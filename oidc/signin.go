@@ -4,15 +4,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/lakekey/lakekey/internal/secret"
+	"github.com/lakekey/lakekey/oidc/assurance"
 )
 
 // SignInRequest says who asks and for what. The same request finds a session
@@ -30,11 +31,11 @@ type SignInRequest struct {
 	// with a key needs a discoverable credential.
 	LoginHint string
 
-	// ACR is what the ID token must prove about the sign-in, compared exactly:
-	// "phr", phishing-resistant, or "phrh", with a key protected by hardware, see
-	// https://openid.net/specs/openid-connect-eap-acr-values-1_0.html. Empty:
-	// either of the two. Nothing weaker is ever accepted.
-	ACR string
+	// Assurance is what the ID token must prove about the sign-in: the profile of
+	// package assurance for the issuer's kind. The zero value wants resistance to
+	// phishing by the standard's words, acr phr or phrh and a key in amr. Only a
+	// profile with an option called Insecure accepts less.
+	Assurance assurance.Profile
 
 	// Scopes are asked for beside openid, and offline_access where the issuer
 	// has it, without which many issuers give nothing to renew a session with.
@@ -75,31 +76,25 @@ type SignInRequest struct {
 	InsecureDeviceGrant bool
 }
 
-// The two values of OpenID Connect EAP ACR Values 1.0.
-var phishingResistant = []string{"phr", "phrh"}
-
 const (
 	defaultLifetime = 8 * time.Hour
 	scopeOpenID     = "openid"
 	scopeOffline    = "offline_access"
 )
 
-func (r SignInRequest) acceptable() ([]string, error) {
+func (r SignInRequest) acceptable() error {
 	if r.ClientID == "" {
-		return nil, errors.New("oidc: SignInRequest.ClientID is empty: under which name does the issuer know this program?")
+		return errors.New("oidc: SignInRequest.ClientID is empty: under which name does the issuer know this program?")
 	}
 	for _, s := range r.Scopes {
 		if !scopeToken.MatchString(s) {
-			return nil, fmt.Errorf("oidc: SignInRequest.Scopes: %.80q is not a scope; give each as an element of its own", s)
+			return fmt.Errorf("oidc: SignInRequest.Scopes: %.80q is not a scope; give each as an element of its own", s)
 		}
 	}
-	switch {
-	case r.ACR == "":
-		return phishingResistant, nil
-	case !oneOf(phishingResistant, r.ACR):
-		return nil, fmt.Errorf("oidc: SignInRequest.ACR %q is not phr or phrh", r.ACR)
+	if err := r.Assurance.Refusal(); err != nil {
+		return fmt.Errorf("oidc: SignInRequest.Assurance: %w", err)
 	}
-	return []string{r.ACR}, nil
+	return nil
 }
 
 // audience is whom the first ID token is for.
@@ -114,7 +109,7 @@ func (r SignInRequest) audience() string {
 type attempt struct {
 	provider *Provider
 	request  SignInRequest
-	acr      []string
+	wanted   url.Values // what asks for the assurance
 	native   bool
 	prover   *prover      // nil where the issuer binds nothing to a key
 	verifier secret.Value // PKCE, RFC 7636
@@ -125,14 +120,14 @@ type attempt struct {
 
 // begin checks what can be wrong before a person is asked for anything.
 func begin(ctx context.Context, p *Provider, r SignInRequest, native bool) (*attempt, error) {
-	acr, err := r.acceptable()
+	if err := r.acceptable(); err != nil {
+		return nil, err
+	}
+	wanted, err := p.demands(r.Assurance, native)
 	if err != nil {
 		return nil, err
 	}
-	if acr, err = p.offered(acr, native); err != nil {
-		return nil, err
-	}
-	a := &attempt{provider: p, request: r, acr: acr, native: native, verifier: secret.New(random(32)), started: p.now()}
+	a := &attempt{provider: p, request: r, wanted: wanted, native: native, verifier: secret.New(random(32)), started: p.now()}
 	if r.Store != nil {
 		a.kept = &kept{store: r.Store, name: r.entryName(p.issuer)}
 		if err := a.kept.reserve(ctx); err != nil {
@@ -147,23 +142,24 @@ func begin(ctx context.Context, p *Provider, r SignInRequest, native bool) (*att
 	return a, nil
 }
 
-// offered leaves of the values of acr that are good enough those that the issuer
-// says it knows: some issuers (Keycloak) show an error page of their own, and
-// never send the browser back, if they are asked for another.
-func (p *Provider) offered(acr []string, native bool) ([]string, error) {
-	if native || len(p.endpoints.acrs) == 0 {
-		return acr, nil
-	}
-	var known []string
-	for _, value := range acr {
-		if oneOf(p.endpoints.acrs, value) {
-			known = append(known, value)
+// demands are the parameters that ask an issuer for what a sign-in must prove.
+func (p *Provider) demands(profile assurance.Profile, native bool) (url.Values, error) {
+	if !native {
+		v, err := profile.Parameters(assurance.Support{ACRs: p.endpoints.acrs, Claims: p.endpoints.takesClaims})
+		if err != nil {
+			return nil, fmt.Errorf("oidc: asking %s for a sign-in: %w", p.issuer, err)
 		}
+		return v, nil
 	}
-	if known == nil {
-		return nil, fmt.Errorf("oidc: %s does not offer to prove a phishing-resistant sign-in: acr_values_supported lacks %s", p.issuer, strings.Join(acr, " and "))
+	v, err := profile.Parameters(assurance.Support{})
+	if err != nil {
+		return nil, fmt.Errorf("oidc: asking %s for a sign-in: %w", p.issuer, err)
 	}
-	return known, nil
+	v.Del("max_age") // a key that is touched now is as fresh as can be
+	if len(strings.Fields(v.Get("acr_values"))) > 1 {
+		v.Del("acr_values") // the issuer says the strongest that it can, unasked
+	}
+	return v, nil
 }
 
 // parameters are those of a request for a person to sign in.
@@ -179,22 +175,7 @@ func (a *attempt) parameters() url.Values {
 	if r.LoginHint != "" {
 		v.Set("login_hint", r.LoginHint)
 	}
-	if r.ACR != "" || !a.native {
-		v.Set("acr_values", strings.Join(a.acr, " "))
-	}
-	if a.native {
-		return v
-	}
-	v.Set("max_age", "0")
-	if p.endpoints.takesClaims {
-		// acr_values is a wish; what is essential here, the issuer must meet or
-		// refuse, OpenID Connect Core 1.0 §5.5.1.1.
-		// https://openid.net/specs/openid-connect-core-1_0.html#acrSemantics
-		claims, _ := json.Marshal(map[string]any{"id_token": map[string]any{ // strings only
-			"acr": map[string]any{"essential": true, "values": a.acr}, "amr": nil, "auth_time": map[string]any{"essential": true},
-		}})
-		v.Set("claims", string(claims))
-	}
+	maps.Copy(v, a.wanted)
 	return v
 }
 
@@ -251,7 +232,7 @@ func (a *attempt) start(ctx context.Context, g *grant) (*Session, error) {
 		return nil, errors.New("oidc: the issuer's token response holds no id_token")
 	}
 	token, err := a.provider.verify(ctx, g.idToken, expectation{
-		audience: a.request.audience(), clientID: a.request.ClientID, acr: a.acr, authAfter: a.started, accessToken: g.accessToken, nonce: a.nonce,
+		audience: a.request.audience(), clientID: a.request.ClientID, profile: a.request.Assurance, asked: a.started, accessToken: g.accessToken, nonce: a.nonce,
 	})
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lakekey/lakekey/oidc"
+	"github.com/lakekey/lakekey/oidc/assurance"
 	"github.com/lakekey/lakekey/oidc/oidctest"
 )
 
@@ -24,7 +25,7 @@ func TestSignIn(t *testing.T) {
 	for _, algorithm := range []string{"ES256", "RS256"} {
 		t.Run(algorithm, func(t *testing.T) {
 			f := newFixture(t, oidctest.Options{Algorithm: algorithm})
-			s, err := oidc.SignIn(t.Context(), f.provider, f.key, oidc.SignInRequest{ClientID: client, Audience: audience, LoginHint: "bob@example.com", ACR: "phrh"})
+			s, err := oidc.SignIn(t.Context(), f.provider, f.key, oidc.SignInRequest{ClientID: client, Audience: audience, LoginHint: "bob@example.com", Assurance: assurance.EAP("phrh")})
 			require.NoError(t, err)
 			require.Equal(t, "bob@example.com", s.Subject())
 			require.NotEmpty(t, s.ID())
@@ -55,8 +56,8 @@ func TestSignInRequestsThatMeanNothing(t *testing.T) {
 	for name, r := range map[string]oidc.SignInRequest{
 		"no client":   {Audience: audience},
 		"no audience": {ClientID: client},
-		"weak acr":    {ClientID: client, Audience: audience, ACR: "urn:okta:loa:1fa:any"},
-		"acr list":    {ClientID: client, Audience: audience, ACR: "phr phrh"},
+		"weak acr":    {ClientID: client, Audience: audience, Assurance: assurance.EAP("urn:okta:loa:1fa:any")},
+		"acr list":    {ClientID: client, Audience: audience, Assurance: assurance.EAP("phr phrh")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := oidc.SignIn(t.Context(), f.provider, noKey{t}, r)
@@ -233,7 +234,7 @@ func TestACRIsExact(t *testing.T) {
 			t.Run(asked+"/"+answer, func(t *testing.T) {
 				f := newFixture(t, oidctest.Options{})
 				f.idp.Rewrite(func(claims map[string]any) { claims["acr"] = answer })
-				_, err := oidc.SignIn(t.Context(), f.provider, f.key, oidc.SignInRequest{ClientID: client, Audience: audience, ACR: asked})
+				_, err := oidc.SignIn(t.Context(), f.provider, f.key, oidc.SignInRequest{ClientID: client, Audience: audience, Assurance: assurance.EAP(assurance.Level(asked))})
 				if good {
 					require.NoError(t, err)
 					return

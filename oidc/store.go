@@ -54,16 +54,8 @@ func (r SignInRequest) entryName(issuer string) string {
 		_ = binary.Write(h, binary.BigEndian, uint32(len(s))) // a hash takes everything
 		_, _ = h.Write([]byte(s))
 	}
-	for _, s := range append([]string{"lakekey session 1", issuer, r.ClientID, r.LoginHint, r.Resource, r.assurance(), way}, slices.Compact(scopes)...) {
+	for _, s := range append([]string{"lakekey session 1", issuer, r.ClientID, r.LoginHint, r.Resource, r.Assurance.Key(), way}, slices.Compact(scopes)...) {
 		field(s)
 	}
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// assurance is what a sign-in must prove, as text.
-func (r SignInRequest) assurance() string {
-	if r.ACR == "" {
-		return "acr phr or phrh"
-	}
-	return "acr " + r.ACR
 }

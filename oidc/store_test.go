@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lakekey/lakekey/oidc"
+	"github.com/lakekey/lakekey/oidc/assurance"
 	"github.com/lakekey/lakekey/oidc/oidctest"
 )
 
@@ -170,12 +171,14 @@ func TestRequestsThatShareNothing(t *testing.T) {
 	f := webFixture(t, oidctest.Options{})
 	store := &shelf{}
 	weak := sharedRequest(store)
-	weak.ACR = "phr"
+	weak.Assurance = assurance.EAP("phr")
 	_, err := oidc.SignInBrowser(t.Context(), f.provider, &visitor{t: t}, weak)
 	require.NoError(t, err)
 	for name, change := range map[string]func(*oidc.SignInRequest){
-		"stronger":      func(r *oidc.SignInRequest) { r.ACR = "phrh" },
-		"either":        func(r *oidc.SignInRequest) { r.ACR = "" },
+		"stronger":      func(r *oidc.SignInRequest) { r.Assurance = assurance.EAP("phrh") },
+		"either":        func(r *oidc.SignInRequest) { r.Assurance = assurance.Profile{} },
+		"an older one":  func(r *oidc.SignInRequest) { r.Assurance = assurance.EAP("phr").Within(time.Hour) },
+		"another kind":  func(r *oidc.SignInRequest) { r.Assurance = assurance.Okta("phr") },
 		"account":       func(r *oidc.SignInRequest) { r.LoginHint = "bob@example.com" },
 		"client":        func(r *oidc.SignInRequest) { r.ClientID = "other" },
 		"scopes":        func(r *oidc.SignInRequest) { r.Scopes = []string{"groups"} },

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lakekey/lakekey/oidc"
+	"github.com/lakekey/lakekey/oidc/assurance"
 	"github.com/lakekey/lakekey/oidc/issuer"
 )
 
@@ -24,7 +25,7 @@ func TestOwnClient(t *testing.T) {
 	f := newLiveFront(t, issuer.Client{ID: "lakekey", Audiences: []string{audience}, RedirectURIs: []string{"http://127.0.0.1/callback"}, Device: true, PushedOnly: true})
 	found, err := oidc.Discover(t.Context(), f.url, oidc.Options{})
 	require.NoError(t, err)
-	request := oidc.SignInRequest{ClientID: "lakekey", Audience: audience, ACR: "phr", InsecureDeviceGrant: true}
+	request := oidc.SignInRequest{ClientID: "lakekey", Audience: audience, Assurance: assurance.Lakekey(assurance.PhishingResistant), InsecureDeviceGrant: true}
 	use := func(s *oidc.Session, err error) {
 		t.Helper()
 		require.NoError(t, err)
