@@ -13,6 +13,12 @@
 // so that nobody notices; idp keys list shows them, and idp keys revoke takes one
 // that was stolen out of use. -signing-keys FILE brings keys of one's own.
 //
+// -providers FILE lists other identity providers (providers.json here shows how). What
+// they push to /events/NAME when a person's session was revoked there, or a credential
+// changed, ends that person's sessions here. Their certificates are watched: at 30, 14
+// and 7 days there is a record of it, -metrics ADDR serves the days left at /metrics,
+// and idp doctor says them.
+//
 // With -db postgres://USER@HOST/DATABASE -audit db -audit-key FILE any number of them,
 // each with a copy of that key, are one provider behind one -url: any serves any
 // step, and all write one log. -checkpoints PLACE keeps its signed checkpoints out

@@ -23,13 +23,15 @@ const usage = `idp is an OpenID provider whose only credential is a FIDO2 key.
 usage:
   idp -db DB -audit LOG [-listen ADDR] [-url URL] [-audience AUD ...]
       [-clients FILE] [-policy FILE] [-metadata FILE] [-quarantine] [-checkpoints PLACE ...]
-      [-proxy NETWORK ...]
+      [-proxy NETWORK ...] [-providers FILE] [-metrics ADDR]
   idp invite -db DB -user EMAIL [-group GROUP ...]
                                     prints a one-time enrolment link
   idp keys list -db DB              lists the keys that tokens are signed with
   idp keys rotate -db DB            adds one, which signs in two days
   idp keys revoke -db DB -kid KID -reason TEXT
                                     takes one that was stolen out of use at once
+  idp doctor [-providers FILE] [-db DB]
+                                    says what will expire, and when
 
 `
 
@@ -43,6 +45,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		command, args = invite, args[1:]
 	case len(args) > 0 && args[0] == "keys":
 		command, args = keys, args[1:]
+	case len(args) > 0 && args[0] == "doctor":
+		command, args = doctor, args[1:]
 	}
 	err := command(ctx, args, stdout, stderr)
 	return cli.Status(ctx, "idp", err, stderr)
@@ -64,6 +68,8 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	metadata := fs.String("metadata", "", "file that keeps what the FIDO Alliance knows about key models, which rules about models need; fetched when it is due")
 	offline := fs.Bool("metadata-offline", false, "fetch nothing: somebody puts the metadata into the file of -metadata")
 	quarantine := fs.Bool("quarantine", false, "hold back keys that newer metadata makes unacceptable until an administrator has looked (default: they are refused and named in the log)")
+	others := fs.String("providers", "", "file that lists other identity providers, whose word that a person's session was revoked ends theirs here, and whose certificates are watched; see examples/idp/providers.json (default: there are none)")
+	metrics := fs.String("metrics", "", "address to serve metrics for Prometheus on, at /metrics, such as 127.0.0.1:9090: days left of certificates and of the signing key; port 0 chooses a free one (default: nowhere)")
 	var proxies cli.List
 	fs.Var(&proxies, "proxy", "address or network of the reverse proxy in front, whose X-Forwarded-For is believed, such as 127.0.0.1 or 10.0.0.0/24; may be repeated (default: nobody's is, and whoever comes through a proxy shares its address)")
 	var audiences cli.List
@@ -93,10 +99,17 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if *address == "" {
 		*address = fmt.Sprintf("http://localhost:%d", ln.Addr().(*net.TCPAddr).Port)
 	}
+	measured, err := listenMetrics(ctx, *metrics)
+	if err != nil {
+		return err
+	}
+	if measured != nil {
+		defer measured.Close()
+	}
 	p, err := provider.Open(ctx, provider.Config{
 		URL: *address, DB: *db, Audiences: audiences,
 		Audit: *log, AuditKey: *auditKey, Checkpoints: checkpoints, CheckpointToken: secret.New(os.Getenv("LAKEKEY_CHECKPOINT_TOKEN")),
-		Clients: *clients, SigningAlgorithm: *signingAlg, SigningKeys: *signingKeys, Policy: *policy, Metadata: *metadata, MetadataOffline: *offline, Quarantine: *quarantine, Proxies: proxies,
+		Clients: *clients, Providers: *others, SigningAlgorithm: *signingAlg, SigningKeys: *signingKeys, Policy: *policy, Metadata: *metadata, MetadataOffline: *offline, Quarantine: *quarantine, Proxies: proxies,
 		Logger: slog.New(slog.NewTextHandler(stderr, nil)),
 	})
 	if err != nil {
@@ -119,6 +132,10 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if *db == "memory:" {
 		fmt.Fprintln(stderr, "idp: -db memory: forgets every key when this program ends, and idp invite cannot reach it")
+	}
+	if measured != nil {
+		fmt.Fprintf(stderr, "idp: metrics are at http://%s/metrics\n", measured.Addr())
+		defer serveMetrics(measured, p)()
 	}
 	return errors.Join(serveUntilDone(ctx, ln, p), p.Close())
 }

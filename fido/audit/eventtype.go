@@ -78,6 +78,7 @@ var eventTypes = []EventType{
 	{"session.tell", "a program was told that a session of its person is over, or could not be", classAuthentication, 2, Enforced},
 	{"issuer.key.add", "the issuer has another signing key", 0, 99, Enforced},
 	{"issuer.key.revoke", "a signing key of the issuer was revoked", 0, 99, Enforced},
+	{"certificate.expiring", "a certificate of an identity provider will expire soon, or has expired", 0, 99, Enforced},
 	{"databricks.exchange", "an ID token was exchanged for one of a workspace", classAuthorizeSession, 1, Enforced},
 
 	{typeRecovered, "an unfinished write was set aside after a crash", 0, 99, Enforced},

@@ -13,6 +13,12 @@ func Review(rp *fido.RelyingParty, idp *issuer.Issuer, quarantine bool, logger *
 	return (&Provider{rp: rp, issuer: idp}).review(quarantine, logger)
 }
 
+// Others is how many providers a file lists, and how many documents of theirs are watched.
+func Others(file []byte) (others, watched int, err error) {
+	all, err := parseOthers(file)
+	return len(all), len(documents(all)), err
+}
+
 // Party is who keeps people's keys.
 func (p *Provider) Party() *fido.RelyingParty { return p.rp }
 

@@ -29,6 +29,20 @@ func Keyring(ctx context.Context, dsn string) (_ *issuer.Keyring, closed func() 
 	return ring, db.Close, nil
 }
 
+// Succession picks, out of all keys, the one that signs and the one that waits to take
+// over; nil: there is none.
+func Succession(all []issuer.KeyState) (signing, next *issuer.KeyState) {
+	for n := range all {
+		switch all[n].Status {
+		case issuer.KeySigning:
+			signing = &all[n]
+		case issuer.KeyNext:
+			next = &all[n]
+		}
+	}
+	return signing, next
+}
+
 // signing says how the issuer signs.
 func signing(cfg Config) (issuer.KeyConfig, error) {
 	keys := issuer.KeyConfig{Algorithm: cfg.SigningAlgorithm}

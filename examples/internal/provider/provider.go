@@ -41,6 +41,10 @@ type Config struct {
 	// [issuer.ParseClients]; a change counts at once. Empty: there are none.
 	Clients string
 
+	// Providers is the file of other identity providers, whose security events end
+	// sessions here and whose certificates are watched. Empty: there are none.
+	Providers string
+
 	SigningAlgorithm string // ES256 or RS256; empty: ES256
 	SigningKeys      string // the file of the issuer's signing keys; empty: they are in DB
 
@@ -68,9 +72,10 @@ type Provider struct {
 	db  *database
 	url string
 
-	metadata *metadata // nil: none
-	registry *registry // nil: not yet
-	issuer   *issuer.Issuer
+	metadata     *metadata     // nil: none
+	registry     *registry     // nil: not yet
+	certificates *certificates // nil: nobody's
+	issuer       *issuer.Issuer
 }
 
 // Open opens the stores and the log, and puts the stages on top.
@@ -123,6 +128,10 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 	if err != nil {
 		return nil, err
 	}
+	others, err := openOthers(cfg.Providers)
+	if err != nil {
+		return nil, err
+	}
 	signs, err := signing(cfg)
 	if err != nil {
 		return nil, err
@@ -152,6 +161,15 @@ func Open(ctx context.Context, cfg Config) (_ *Provider, err error) {
 		mux.Handle(pattern, pages)
 	}
 	mux.Handle("/", idp)
+	if err = p.addEvents(mux, others, logger); err != nil {
+		return nil, err
+	}
+	if len(others) > 0 {
+		if p.certificates, err = openCertificates(others, p.log, logger); err != nil {
+			return nil, err
+		}
+		p.certificates.keep(ctx, logger)
+	}
 	p.Handler = only(u.Host, mux)
 	return p, nil
 }
@@ -189,6 +207,9 @@ func (p *Provider) Close() error {
 	}
 	if p.registry != nil {
 		p.registry.stop()
+	}
+	if p.certificates != nil {
+		p.certificates.stop()
 	}
 	if p.issuer != nil {
 		p.issuer.Close()
