@@ -190,7 +190,6 @@ func TestKeyagentForOtherTools(t *testing.T) {
 	require.NoError(t, cfg.Authenticate(r))
 	require.Equal(t, "Bearer "+answer.AccessToken, r.Header.Get("Authorization"))
 
-	require.Eventually(t, func() bool { _, err := os.Stat(file); return err == nil }, time.Minute, 10*time.Millisecond)
 	info, err := os.Stat(file)
 	require.NoError(t, err)
 	require.Equal(t, fs.FileMode(0o600), info.Mode().Perm())
@@ -204,11 +203,34 @@ func TestKeyagentForOtherTools(t *testing.T) {
 
 	w.ok(t, "lock")
 	require.NoFileExists(t, file)
+	w.ok(t, "touch")
+	require.FileExists(t, file)
+	w.ok(t, "lock")
+	require.NoFileExists(t, file)
 	refused, err := exec.Command(helper, "auth", "token", "--host", w.host).CombinedOutput()
 	require.Error(t, err)
 	require.Contains(t, string(refused), "run: keyagent")
 	agent.interrupt(t)
 	require.NoFileExists(t, file)
+}
+
+// A command finds the file as soon as it starts, and one that cannot be written is
+// said before there is a command.
+func TestKeyagentExecFile(t *testing.T) {
+	w := newWorld(t)
+	file := filepath.Join(w.client, "id-token")
+	flags := func(file string) []string {
+		return []string{"exec", "-issuer", w.issuer, "-host", w.host, "-key", w.key, "-audience", account, "-oidc-file", file, "--", "cat", filepath.Join(w.client, "id-token")}
+	}
+	out, err := exec.Command(filepath.Join(bin(t), "keyagent"), flags(file)...).Output()
+	require.NoError(t, err)
+	require.Regexp(t, `^eyJ[\w-]+\.[\w-]+\.[\w-]+$`, string(out))
+	require.NoFileExists(t, file)
+
+	said, err := exec.Command(filepath.Join(bin(t), "keyagent"), flags(filepath.Join(w.client, "nowhere", "id-token"))...).CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(said), "-oidc-file")
+	require.NotContains(t, string(said), "cat:", "the command ran")
 }
 
 // After all that an agent does, no token is where it does not belong: not in its

@@ -376,7 +376,7 @@ func unowned(ctx context.Context, err error) error {
 // backoff leaves an issuer alone for as long as it asks, and for a minute after a
 // refusal that asking again will not change.
 func backoff(failures int, err error) time.Duration {
-	pause := min(time.Second<<min(failures-1, 6), time.Minute)
+	pause := refresh.Pause(failures)
 	if refused, ok := errors.AsType[*ExchangeError](err); ok {
 		if 400 <= refused.Status && refused.Status < 500 && refused.Status != http.StatusTooManyRequests {
 			pause = time.Minute

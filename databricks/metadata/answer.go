@@ -137,6 +137,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, why refusal) {
 		why.Description = "not now; the program that serves this URL says why"
 		if why.Code == codeLogin {
 			why.Description = "the session has ended; sign in again with the program that serves this URL"
+			if program, _, _ := strings.Cut(s.options.Command, " "); program != "" && calm(program) == program {
+				why.Description = "the session has ended; run: " + program + ", with the flags that it was started with"
+			}
 		}
 	}
 	if why.status == http.StatusMethodNotAllowed {

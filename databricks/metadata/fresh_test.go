@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lakekey/lakekey/databricks/metadata"
+	"github.com/lakekey/lakekey/internal/refresh"
 	"github.com/lakekey/lakekey/internal/secret"
 	"github.com/lakekey/lakekey/oidc"
 )
@@ -66,6 +68,38 @@ func TestWhatPassesIsWaitedFor(t *testing.T) {
 		require.Equal(t, http.StatusOK, status)
 		require.Less(t, time.Since(start), 3*time.Second)
 	})
+}
+
+// A machine that was just woken has its network back after some seconds, and a
+// source that failed is left alone for a while; a GET outlasts both, whenever
+// within its patience the network comes.
+func TestNetworkAfterWaking(t *testing.T) {
+	for back := 500 * time.Millisecond; back < 4*time.Second; back += 500 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			var calls atomic.Int64
+			cache := refresh.New(func(context.Context) (*oidc.Token, time.Time, error) {
+				calls.Add(1)
+				if time.Since(start) < back {
+					return nil, time.Time{}, errors.New("no route to host")
+				}
+				token, err := good()
+				return token, token.Expires, err
+			}, refresh.Options{})
+			defer cache.Close(nil)
+			s, url := serving(t, changing(cache.Value), metadata.Options{})
+			var waiting sync.WaitGroup
+			for range 20 {
+				waiting.Go(func() {
+					if status, body := ask(t, s, url); status != http.StatusOK {
+						t.Errorf("the network was back after %v: %s", back, body)
+					}
+				})
+			}
+			waiting.Wait()
+			require.LessOrEqual(t, calls.Load(), int64(back/time.Second)+2, "calls for all of them")
+		})
+	}
 }
 
 type broken struct{ error }

@@ -52,7 +52,7 @@ func TestUnmodifiedSDKShowsWhatToRun(t *testing.T) {
 		says    string
 	}{
 		{"keyagent -key usb", &oidc.LoginRequiredError{Reason: "over"}, "run: keyagent -key usb"},
-		{command, &oidc.LoginRequiredError{Reason: "over"}, "sign in again"},
+		{command, &oidc.LoginRequiredError{Reason: "over"}, "run: keyagent, with the flags"},
 		{"", &oidc.ExchangeError{Status: 429, Description: "Rate limit: too many requests"}, "not now"},
 		{"", &oidc.ExchangeError{Status: 503}, "try again"},
 	} {

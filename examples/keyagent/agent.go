@@ -35,6 +35,9 @@ type agent struct {
 	changed  chan struct{} // another session, or none
 	touching chan struct{} // holds one while somebody signs in
 
+	filing sync.Mutex // guards the file of -oidc-file, and
+	filed  string     // the token that is in it
+
 	mu      sync.Mutex
 	session *oidc.Session // nil: nobody is signed in
 	subject string        // who was the first, and stays the only one
@@ -146,6 +149,12 @@ func (a *agent) signIn(ctx context.Context, say io.Writer) error {
 	}
 	if old != nil && !kept {
 		end(ctx, old)
+	}
+	if a.settings.oidcFile != "" {
+		// Before a command starts that reads it.
+		if err := a.writeFile(ctx); err != nil {
+			return err
+		}
 	}
 	a.tell()
 	return nil

@@ -19,49 +19,61 @@ const writeEvery = 15 * time.Second
 func (a *agent) keepFile(ctx context.Context) {
 	ticker := time.NewTicker(writeEvery)
 	defer ticker.Stop()
-	last := ""
 	for {
-		last = a.writeFile(ctx, last)
 		select {
 		case <-ctx.Done():
 			return
 		case <-a.changed:
 		case <-ticker.C:
 		}
+		if err := a.writeFile(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("the ID token is not in its file", "error", err)
+		}
 	}
 }
 
-// writeFile writes what is newer than last, and removes what is over.
-func (a *agent) writeFile(ctx context.Context, last string) string {
+// writeFile writes a token that is newer than the one in the file, and removes
+// one that is over.
+func (a *agent) writeFile(ctx context.Context) error {
+	a.filing.Lock()
+	defer a.filing.Unlock()
 	session := a.signedIn()
-	if session == nil {
-		a.removeFile()
-		return ""
+	if session == nil || !time.Now().Round(0).Before(session.Expires()) {
+		a.emptied()
+		return nil
 	}
 	asking, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	id, err := session.IDToken(asking, a.settings.audience)
 	if err != nil {
-		if !time.Now().Round(0).Before(session.Expires()) {
-			a.removeFile()
-			return ""
+		if a.filed != "" {
+			return nil // the one in the file is good for a while
 		}
-		return last // the one in the file is good for a while
+		return fmt.Errorf("-oidc-file %s: %w", a.settings.oidcFile, err)
 	}
-	if token := id.Value.Reveal(); token != last {
-		if err := replaceFile(a.settings.oidcFile, []byte(token)); err != nil {
-			a.log.Warn("the ID token is not in its file", "error", err)
-			return last
-		}
-		return token
+	token := id.Value.Reveal()
+	if token == a.filed {
+		return nil
 	}
-	return last
+	if err := replaceFile(a.settings.oidcFile, []byte(token)); err != nil {
+		return err
+	}
+	a.filed = token
+	return nil
 }
 
 func (a *agent) removeFile() {
 	if a.settings.oidcFile == "" {
 		return
 	}
+	a.filing.Lock() // who writes at this moment is done first
+	defer a.filing.Unlock()
+	a.emptied()
+}
+
+// emptied removes the file; the caller holds filing.
+func (a *agent) emptied() {
+	a.filed = ""
 	if err := os.Remove(a.settings.oidcFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		a.log.Warn("the ID token is still in its file", "error", err)
 	}

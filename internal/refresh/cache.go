@@ -36,7 +36,7 @@ type Options struct {
 	Timeout time.Duration
 
 	// Backoff says how long the source is left alone after its failures-th
-	// failure in a row, which was err. Nil doubles from 1 s to 1 min.
+	// failure in a row, which was err. Nil is [Pause].
 	Backoff func(failures int, err error) time.Duration
 
 	// Settle is the shortest time between two invalidations that take effect.
@@ -100,7 +100,7 @@ func New[T any](src Source[T], o Options) *Cache[T] {
 		o.Timeout = 30 * time.Second
 	}
 	if o.Backoff == nil {
-		o.Backoff = defaultBackoff
+		o.Backoff = func(failures int, _ error) time.Duration { return Pause(failures) }
 	}
 	if o.Settle <= 0 {
 		o.Settle = 30 * time.Second
@@ -115,8 +115,12 @@ func defaultSkew(lifetime time.Duration) time.Duration {
 	return max(time.Minute, lifetime/10)
 }
 
-func defaultBackoff(failures int, _ error) time.Duration {
-	return min(time.Second<<min(failures-1, 6), time.Minute)
+// Pause is how long a source is left alone after its failures-th failure in a row:
+// 1 s each while those who wait for it still do, then twice as long each time, up
+// to 1 min. A laptop that was opened again has its network within seconds.
+func Pause(failures int) time.Duration {
+	const patient = 5 // calls
+	return min(time.Second<<min(max(failures-patient, 0), 6), time.Minute)
 }
 
 // Value returns the value, from memory if it is fresh enough, else from the
