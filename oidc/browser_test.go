@@ -108,8 +108,8 @@ func TestSignInBrowser(t *testing.T) {
 				require.Len(t, asked.Query(), 2, "the browser carries a part of the request")
 			} else {
 				require.Equal(t, "0", asked.Query().Get("max_age"))
-				require.Equal(t, "phr phrh", asked.Query().Get("acr_values"))
-				require.JSONEq(t, `{"id_token":{"acr":{"essential":true,"values":["phr","phrh"]},"amr":null,"auth_time":{"essential":true}}}`, asked.Query().Get("claims"))
+				require.Equal(t, "phrh phr", asked.Query().Get("acr_values"))
+				require.JSONEq(t, `{"id_token":{"acr":{"essential":true,"values":["phrh","phr"]},"amr":null,"auth_time":{"essential":true}}}`, asked.Query().Get("claims"))
 				require.Equal(t, "openid offline_access", asked.Query().Get("scope"))
 				require.Equal(t, "S256", asked.Query().Get("code_challenge_method"))
 				require.NotContains(t, v.opened[0], "code_verifier")
@@ -123,7 +123,7 @@ func TestSignInBrowser(t *testing.T) {
 			token, err := s.IDToken(t.Context(), client)
 			require.NoError(t, err)
 			require.Equal(t, client, token.Audience)
-			require.Equal(t, "phr", token.ACR)
+			require.Equal(t, "phrh", token.ACR)
 
 			// Another audience: where the issuer knows such a thing.
 			before := f.tokens()

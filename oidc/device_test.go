@@ -46,7 +46,7 @@ func TestSignInDevice(t *testing.T) {
 				require.Equal(t, start.Add(10*time.Minute), shown.Expires)
 				token, err := s.IDToken(t.Context(), client)
 				require.NoError(t, err)
-				require.Equal(t, "phr", token.ACR)
+				require.Equal(t, "phrh", token.ACR)
 				time.Sleep(20 * time.Minute)
 				_, err = s.IDToken(t.Context(), client)
 				require.NoError(t, err)

@@ -80,7 +80,7 @@ func ExampleSignInBrowser() {
 		log.Fatal(err)
 	}
 	fmt.Println(token.Subject, token.Audience, token.ACR, token.Value)
-	// Output: alice@example.com notebook phr [redacted]
+	// Output: alice@example.com notebook phrh [redacted]
 }
 
 // A session that is over says so; it never asks for a touch by itself.

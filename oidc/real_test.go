@@ -52,7 +52,7 @@ func TestPanvaBrowser(t *testing.T) {
 			require.Equal(t, p.Person.Subject, s.Subject())
 			first, err := s.IDToken(t.Context(), p.Native.ID)
 			require.NoError(t, err)
-			require.Equal(t, "phr", first.ACR)
+			require.Equal(t, "phrh", first.ACR)
 			require.WithinDuration(t, time.Now(), first.AuthTime, time.Minute)
 			require.Equal(t, 1, p.Requests(t)["/request"], "not pushed, although the provider offers it")
 
@@ -123,7 +123,7 @@ func TestPanvaDevice(t *testing.T) {
 	require.NoError(t, err)
 	token, err := s.IDToken(t.Context(), p.Device.ID)
 	require.NoError(t, err)
-	require.Equal(t, "phr", token.ACR)
+	require.Equal(t, "phrh", token.ACR)
 }
 
 // Dex and zitadel's example say nothing about how a person signed in, so nothing

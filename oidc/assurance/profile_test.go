@@ -200,8 +200,8 @@ func TestParameters(t *testing.T) {
 	}
 	v := values(assurance.Profile{}, assurance.Support{Claims: true})
 	require.Equal(t, url.Values{
-		"acr_values": {"phr phrh"}, "max_age": {"0"},
-		"claims": {`{"id_token":{"acr":{"essential":true,"values":["phr","phrh"]},"amr":null,"auth_time":{"essential":true}}}`},
+		"acr_values": {"phrh phr"}, "max_age": {"0"},
+		"claims": {`{"id_token":{"acr":{"essential":true,"values":["phrh","phr"]},"amr":null,"auth_time":{"essential":true}}}`},
 	}, v)
 	v = values(assurance.Okta("").Within(time.Hour), assurance.Support{})
 	require.Equal(t, url.Values{"acr_values": {"phr"}, "max_age": {"3600"}}, v)

@@ -19,7 +19,10 @@ const (
 func (l Level) values() []string {
 	switch l {
 	case "":
-		return []string{string(PhishingResistant), string(HardwareProtected)}
+		// In the order of preference in which acr_values is read (OpenID Connect Core
+		// 1.0 §3.1.2.1): asked for phr first, a provider says phr of hardware, too.
+		// https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
+		return []string{string(HardwareProtected), string(PhishingResistant)}
 	case PhishingResistant, HardwareProtected:
 		return []string{string(l)}
 	}

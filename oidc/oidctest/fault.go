@@ -201,7 +201,11 @@ func (f Fault) bend(claims map[string]any, now time.Time, refreshed bool) {
 	case AuthTimeMoves:
 		claims["auth_time"] = now.Unix()
 	case ACRMoves:
-		claims["acr"] = "phrh"
+		if claims["acr"] == "phrh" {
+			claims["acr"] = "phr"
+		} else {
+			claims["acr"] = "phrh"
+		}
 	case OutlivesSession:
 		claims["exp"] = claims["session_expiry"].(int64) + 3600
 	}
