@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lakekey/lakekey/authenticator"
+	"github.com/lakekey/lakekey/authenticator/internal/label"
 )
 
 // tree is where the kernel shows its hidraw devices.
@@ -51,7 +52,7 @@ func describe(d *authenticator.Descriptor, uevent string) {
 		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 		switch name {
 		case "HID_NAME":
-			d.Product = printable(value)
+			d.Product = label.Of(value)
 		case "HID_ID": // bus:vendor:product in hexadecimal
 			parts := strings.Split(value, ":")
 			if len(parts) != 3 {
@@ -64,17 +65,6 @@ func describe(d *authenticator.Descriptor, uevent string) {
 			}
 		}
 	}
-}
-
-// printable keeps what a device calls itself from writing control sequences to the
-// terminal it is shown on.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !strconv.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, ""))
 }
 
 func readSmall(path string) ([]byte, error) {

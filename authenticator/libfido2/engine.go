@@ -13,6 +13,7 @@ import (
 	gofido "github.com/keys-pub/go-libfido2"
 
 	"github.com/lakekey/lakekey/authenticator"
+	"github.com/lakekey/lakekey/authenticator/internal/label"
 )
 
 // engine is the backend over go-libfido2.
@@ -95,9 +96,9 @@ func (e *engine) device(path string, at *gofido.DeviceLocation) *device {
 	if strings.HasPrefix(path, "nfc:") || strings.HasPrefix(path, "pcsc:") {
 		transport = "nfc"
 	}
-	product := at.Product
+	product := label.Of(at.Product)
 	if product == "" {
-		product = at.Manufacturer
+		product = label.Of(at.Manufacturer)
 	}
 	return &device{line: e.line(path), descriptor: authenticator.Descriptor{
 		Transport: transport,

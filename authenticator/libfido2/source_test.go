@@ -41,12 +41,12 @@ func TestListsKeysAndTakesTheTouchedOne(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	paths := []string{authenticatortest.Plug(t, first).Path, authenticatortest.Plug(t, second).Path}
-	require.True(t, interpose.Add(paths[0], "Maker", "First"))
-	require.True(t, interpose.Add(paths[1], "Maker", ""))
+	require.True(t, interpose.Add(paths[0], "Maker", "Fi\x1b[rst"))
+	require.True(t, interpose.Add(paths[1], "Maker", "\a"))
 	devices, err = source.Devices(ctx)
 	require.NoError(t, err)
 	require.Len(t, devices, 2)
-	require.Equal(t, authenticator.Descriptor{Transport: "usb", Path: paths[0], Product: "First"}, devices[0].Descriptor())
+	require.Equal(t, authenticator.Descriptor{Transport: "usb", Path: paths[0], Product: "Fi[rst"}, devices[0].Descriptor())
 	require.Equal(t, authenticator.Descriptor{Transport: "usb", Path: paths[1], Product: "Maker"}, devices[1].Descriptor())
 
 	// Both blink, and the second is touched.

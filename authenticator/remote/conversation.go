@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -86,7 +87,7 @@ func (s *Server) listen(l *line) (host string, asked *request, err error) {
 // ceremony decides about a request and serves it, as long as the asker is there.
 func (s *Server) ceremony(ctx context.Context, l *line, host string, asked *request) ([]byte, error) {
 	// The Key checks the origin again. This is for the list, and for the person.
-	data, err := asked.clientData()
+	data, extensions, err := asked.read()
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +113,18 @@ func (s *Server) ceremony(ctx context.Context, l *line, host string, asked *requ
 	defer gone(nil)
 	l.readers.Go(func() { l.watch(gone) })
 
-	r := Request{RPID: data.RPID, Origin: data.Origin, Create: asked.Create, ClaimedHost: host}
+	r := Request{
+		RPID: data.RPID, Origin: data.Origin, Create: asked.Create, ClaimedHost: host,
+		PRF: extensions.PRF != nil, ReadsLargeBlob: extensions.LargeBlob.Read, WritesLargeBlob: extensions.LargeBlob.Write != nil,
+	}
+	if !s.rested(ctx) {
+		return nil, ended(ctx)
+	}
+	defer func() {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			s.resting = time.Now().Add(rest)
+		}
+	}()
 	if err := s.approver.Approve(ctx, r); err != nil {
 		if ctx.Err() != nil {
 			return nil, ended(ctx)
@@ -138,20 +150,57 @@ func (s *Server) ceremony(ctx context.Context, l *line, host string, asked *requ
 	return response, err
 }
 
-// clientData reads a request as the Key is going to.
-func (r *request) clientData() (*webauthn.ClientData, error) {
+// rested waits until the person has had a moment since a prompt that vanished.
+func (s *Server) rested(ctx context.Context) bool {
+	moment := time.NewTimer(time.Until(s.resting))
+	defer moment.Stop()
+	select {
+	case <-moment.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// extensions are those that a person should know of. The names are read as the Key
+// reads them, in any case and the last one counting, and null is nothing.
+type extensions struct {
+	PRF       *struct{} `json:"prf"`
+	LargeBlob struct {
+		Read  bool      `json:"read"`
+		Write *anything `json:"write"`
+	} `json:"largeBlob"`
+}
+
+// anything is any JSON but null.
+type anything struct{}
+
+func (*anything) UnmarshalJSON([]byte) error { return nil }
+
+// read reads a request as the Key is going to.
+func (r *request) read() (*webauthn.ClientData, *extensions, error) {
+	var data *webauthn.ClientData
+	var raw json.RawMessage
 	if r.Create {
 		c, err := webauthn.ReadCreation(r.Origin, r.Options)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return &c.ClientData, nil
+		data, raw = &c.ClientData, c.Options.Extensions
+	} else {
+		g, err := webauthn.ReadRequest(r.Origin, r.Options)
+		if err != nil {
+			return nil, nil, err
+		}
+		data, raw = &g.ClientData, g.Options.Extensions
 	}
-	g, err := webauthn.ReadRequest(r.Origin, r.Options)
-	if err != nil {
-		return nil, err
+	var e extensions
+	if len(raw) > 0 {
+		if err := json.Unmarshal(raw, &e); err != nil {
+			return nil, nil, fmt.Errorf("remote: reading the options' extensions: %v", err)
+		}
 	}
-	return &g.ClientData, nil
+	return data, &e, nil
 }
 
 // statusOperationDenied is CTAP2_ERR_OPERATION_DENIED.

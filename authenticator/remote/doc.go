@@ -30,6 +30,8 @@
 //   - The end of the caller's ctx, and of the connection, ends the ceremony at the
 //     key. A connection over which nothing comes for 15 seconds counts as ended,
 //     so that a key does not blink for someone who is gone.
+//   - What a person does for one request does not answer the next: after an asker gave
+//     up while the person was prompted, nobody is prompted for a second.
 //   - The socket has mode 0600 in a directory of mode 0700, and each side checks
 //     with the kernel as whom the other one runs.
 //

@@ -9,6 +9,7 @@ import (
 const (
 	MaxFrame     = maxFrame
 	FrameTimeout = frameTimeout
+	Rest         = rest
 	AliveEvery   = aliveEvery
 )
 

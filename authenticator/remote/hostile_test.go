@@ -206,3 +206,81 @@ func TestSilentConnections(t *testing.T) {
 	_, err := dial(t, path).Get(t.Context(), origin, []byte(gets))
 	require.NoError(t, err)
 }
+
+// Whoever gives up a request and makes another one gets nothing of what the person
+// meant for the first, neither a typed yes nor a touch.
+func TestAPromptThatVanished(t *testing.T) {
+	for name, atTheKey := range map[string]bool{"at the question": false, "at the key": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				prompts := make(chan time.Time, 2)
+				waits := func(ctx context.Context) error {
+					prompts <- time.Now()
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				approve := func(ctx context.Context, _ remote.Request) error {
+					if atTheKey {
+						return nil
+					}
+					return waits(ctx)
+				}
+				key := keyFunc(func(ctx context.Context, _ bool, _ string, _ []byte) ([]byte, error) { return nil, waits(ctx) })
+				server := newServer(t, key, approve, remote.ServerOptions{})
+				ask := func() net.Conn {
+					conn := pipe(t, server)
+					go drain(conn)
+					_, err := conn.Write(append(remote.Hello(1, "h"), remote.Asking(false, origin, []byte(gets))...))
+					require.NoError(t, err)
+					return conn
+				}
+				first := ask()
+				<-prompts
+				time.Sleep(5 * time.Second)
+				_, err := first.Write(remote.Cancel())
+				require.NoError(t, err)
+				vanished := time.Now()
+				second := ask()
+				require.Equal(t, remote.Rest, (<-prompts).Sub(vanished))
+				require.NoError(t, second.Close())
+				synctest.Wait()
+
+				// Nobody is kept waiting after a person's own answer, or for long.
+				time.Sleep(remote.Rest)
+				asked := time.Now()
+				third := ask()
+				require.Equal(t, asked, <-prompts)
+				require.NoError(t, third.Close())
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+// The person is told what is wanted beside a signature, however it is written.
+func TestWhatIsWantedBesideASignature(t *testing.T) {
+	type wants struct{ prf, reads, writes bool }
+	for extensions, want := range map[string]wants{
+		`{}`: {},
+		`{"prf":null,"largeBlob":null,"credProps":true}`:  {},
+		`{"prf":{"eval":{"first":"AAAA"}}}`:               {prf: true},
+		`{"PRF":{}}`:                                      {prf: true},
+		`{"prf":{},"prf":null}`:                           {},
+		`{"largeBlob":{"read":true}}`:                     {reads: true},
+		`{"largeBlob":{"read":true},"largeblob":{}}`:      {reads: true},
+		`{"largeBlob":{"read":false,"write":"AAAA"}}`:     {writes: true},
+		`{"prf":{},"largeBlob":{"Read":true,"WRITE":""}}`: {true, true, true},
+	} {
+		var got *wants
+		server := newServer(t, keyFunc(answering), func(_ context.Context, r remote.Request) error {
+			got = &wants{r.PRF, r.ReadsLargeBlob, r.WritesLargeBlob}
+			return nil
+		}, remote.ServerOptions{})
+		_, err := dial(t, serve(t, server)).Get(t.Context(), origin, []byte(strings.TrimSuffix(gets, "}")+`,"extensions":`+extensions+"}"))
+		require.NoError(t, err, extensions)
+		require.Equal(t, &want, got, extensions)
+	}
+	server := newServer(t, keyFunc(answering), func(context.Context, remote.Request) error { t.Error("prompted"); return nil }, remote.ServerOptions{})
+	_, err := dial(t, serve(t, server)).Get(t.Context(), origin, []byte(strings.TrimSuffix(gets, "}")+`,"extensions":{"prf":7}}`))
+	require.ErrorContains(t, err, "extensions")
+}

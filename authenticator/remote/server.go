@@ -35,6 +35,13 @@ type Request struct {
 	Origin string // may use the RP ID
 	Create bool   // a credential is created; otherwise used
 
+	// What is asked of the key beside a signature. PRF is a secret that the key makes
+	// for this RP ID, which may open what the person has encrypted; a large blob is
+	// what the person keeps on the key with a credential.
+	// https://www.w3.org/TR/webauthn-3/#prf-extension
+	// https://www.w3.org/TR/webauthn-3/#sctn-large-blob-extension
+	PRF, ReadsLargeBlob, WritesLargeBlob bool
+
 	// ClaimedHost is what the asking machine calls itself. Nothing proves it:
 	// show it as a claim. It consists of letters, digits, hyphens, dots and
 	// underscores.
@@ -58,6 +65,9 @@ const (
 	// turnPatience is how long the end of another ceremony is waited for: one that was
 	// cancelled a moment ago is over only when its key is dark.
 	turnPatience = time.Second
+	// rest is how long nobody is prompted after an asker gave up while the person was
+	// prompted for it: what the person does at that moment is not for the next one.
+	rest = time.Second
 	// acceptPause keeps a Server that is out of descriptors from spinning.
 	acceptPause = 100 * time.Millisecond
 )
@@ -72,6 +82,7 @@ type Server struct {
 	now      func() time.Time
 	slot     chan struct{} // held by the ceremony under way
 	calm     coolDown      // used by the holder of the slot only
+	resting  time.Time     // until when; used by the holder of the slot only
 }
 
 // NewServer returns a Server that answers with a key after an approver agreed.

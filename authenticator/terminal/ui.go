@@ -9,9 +9,9 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/lakekey/lakekey/authenticator"
+	"github.com/lakekey/lakekey/authenticator/internal/label"
 )
 
 // patience is how long a person may take to touch a key that blinks before we say so.
@@ -34,18 +34,8 @@ func (u *UI) say(format string, args ...any) {
 	fmt.Fprintf(u.out, format, args...)
 }
 
-// plain drops what could move the cursor or hide text.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s)
-}
-
 func name(d authenticator.Descriptor) string {
-	if product := plain(d.Product); product != "" {
+	if product := label.Of(d.Product); product != "" {
 		return product
 	}
 	return "the security key"
@@ -85,7 +75,7 @@ func (u *UI) hint(verb string, p authenticator.Prompt) (done func()) {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		if !over {
-			fmt.Fprintf(u.out, "%s %s to %s %s.\n", verb, what, purpose, plain(p.RPID))
+			fmt.Fprintf(u.out, "%s %s to %s %s.\n", verb, what, purpose, label.Of(p.RPID))
 		}
 	})
 	return func() {
@@ -111,22 +101,22 @@ func (u *UI) PIN(ctx context.Context, p authenticator.PINPrompt) ([]byte, error)
 	case p.Wrong, p.Retries <= fewRetries:
 		left = fmt.Sprintf(" (%d tries left)", p.Retries)
 	}
-	return u.ReadSecret(ctx, fmt.Sprintf("PIN of %s for %s%s: ", name(p.Device), plain(p.RPID), left))
+	return u.ReadSecret(ctx, fmt.Sprintf("PIN of %s for %s%s: ", name(p.Device), label.Of(p.RPID), left))
 }
 
 // ChooseAccount implements authenticator.UI.
 func (u *UI) ChooseAccount(ctx context.Context, rpID string, accounts []authenticator.User) (int, error) {
 	var list strings.Builder
-	fmt.Fprintf(&list, "The key holds %d accounts for %s:\n", len(accounts), plain(rpID))
+	fmt.Fprintf(&list, "The key holds %d accounts for %s:\n", len(accounts), label.Of(rpID))
 	for i, a := range accounts {
-		label := plain(a.Name)
-		if display := plain(a.DisplayName); display != "" && display != label {
-			label = strings.TrimSpace(label + "  " + display)
+		account := label.Of(a.Name)
+		if display := label.Of(a.DisplayName); display != "" && display != account {
+			account = strings.TrimSpace(account + "  " + display)
 		}
-		if label == "" {
-			label = fmt.Sprintf("account %x", a.ID)
+		if account == "" {
+			account = fmt.Sprintf("account %x", a.ID)
 		}
-		fmt.Fprintf(&list, "%4d  %s\n", i+1, label)
+		fmt.Fprintf(&list, "%4d  %s\n", i+1, account)
 	}
 	u.say("%s", list.String())
 	for read := u.ReadLine; ; read = u.readOn {

@@ -125,6 +125,24 @@ func (p *program) withPIN(ctx context.Context, d authenticator.Device, do func(p
 	return do(pin)
 }
 
-func (p *program) print(format string, args ...any) { fmt.Fprintf(p.stdout, format, args...) }
+func (p *program) print(format string, args ...any) {
+	fmt.Fprintf(p.stdout, format, labels(args)...)
+}
 
-func (p *program) tell(format string, args ...any) { fmt.Fprintf(p.stderr, format, args...) }
+func (p *program) tell(format string, args ...any) { fmt.Fprintf(p.stderr, format, labels(args)...) }
+
+// labels makes texts fit to be shown: many of them are what a key says.
+func labels(args []any) []any {
+	shown := make([]any, len(args))
+	for i, arg := range args {
+		switch text := arg.(type) {
+		case string:
+			shown[i] = cli.Shown(text)
+		case error:
+			shown[i] = cli.Shown(text.Error())
+		default:
+			shown[i] = arg
+		}
+	}
+	return shown
+}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 
@@ -225,4 +226,25 @@ func TestInterrupted(t *testing.T) {
 	require.Equal(t, 130, code)
 	require.Contains(t, errs.String(), "interrupted")
 	require.True(t, errors.Is(ctx.Err(), context.Canceled))
+}
+
+// A key that wants to draw on the terminal.
+func TestNothingThatAKeySaysIsObeyed(t *testing.T) {
+	soft, err := softkey.New(softkey.Options{})
+	require.NoError(t, err)
+	defer soft.Close()
+	var out, errs bytes.Buffer
+	named := func(product string) *program {
+		d := authenticator.NewCTAP2(soft, authenticator.Descriptor{Path: "/dev/hidraw0", Product: product})
+		return &program{stdout: &out, stderr: &errs, source: authenticator.Devices(d)}
+	}
+	p := named("Key\x1b[2J\x1b]0;owned\a\r\nversions  none\u202e")
+	require.NoError(t, p.list(t.Context()))
+	require.NoError(t, p.info(t.Context()))
+	p.print("%s %v %d %s\n", "evil\x1b[1A.example", errors.New("no\x9b2J\u200b"), 7, []byte("as\nit is"))
+	p.tell("%q\n", "a\u2066b")
+	require.Equal(t, 1, strings.Count(out.String(), "\nversions"))
+	require.Contains(t, out.String(), "evil[1A.example no2J 7 as\nit is\n")
+	require.Equal(t, "\"ab\"\n", errs.String())
+	require.False(t, strings.ContainsFunc(out.String(), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }), "%q", out.String())
 }

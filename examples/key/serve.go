@@ -56,7 +56,7 @@ func (p *program) Approve(ctx context.Context, r remote.Request) error {
 	if r.Create {
 		what = "register your key with"
 	}
-	p.tell("%s  A program that says it runs on %s asks to %s %s, for %s.\n", time.Now().Format("15:04:05"), r.ClaimedHost, what, r.RPID, r.Origin)
+	p.tell("%s  A program that says it runs on %s asks to %s %s, for %s%s.\n", time.Now().Format("15:04:05"), r.ClaimedHost, what, r.RPID, r.Origin, beside(r))
 	if p.noQuestion {
 		return nil
 	}
@@ -74,6 +74,24 @@ func (p *program) Approve(ctx context.Context, r remote.Request) error {
 	default:
 		return nil
 	}
+}
+
+// beside says what is wanted of the key beside a signature.
+func beside(r remote.Request) string {
+	var wants []string
+	if r.PRF {
+		wants = append(wants, "a secret made by the key, which may open what you have encrypted")
+	}
+	if r.ReadsLargeBlob {
+		wants = append(wants, "what is kept on the key with the credential")
+	}
+	if r.WritesLargeBlob {
+		wants = append(wants, "to replace what is kept on the key with the credential")
+	}
+	if len(wants) == 0 {
+		return ""
+	}
+	return ", and wants " + strings.Join(wants, ", and ")
 }
 
 // told is a key that tells the person beside it how each ceremony ended.

@@ -10,8 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode"
 
+	"github.com/lakekey/lakekey/examples/internal/cli"
 	"github.com/lakekey/lakekey/internal/origin"
 )
 
@@ -56,7 +56,7 @@ func Register(ctx context.Context, link string, key Key) (*Registered, error) {
 		return nil, err
 	}
 	for _, text := range []*string{&done.User, &done.CredentialID, &done.AAGUID, &done.Attestation} {
-		*text = clean(*text)
+		*text = cli.Shown(*text)
 	}
 	return &done, nil
 }
@@ -110,21 +110,10 @@ func post(ctx context.Context, address string, in, out any) error {
 		if json.Unmarshal(answer, &refusal) != nil || refusal.Code == "" {
 			return fmt.Errorf("%s answered %s, which is not what an enrolment page answers: is the link right?", req.URL.Host, res.Status)
 		}
-		return fmt.Errorf("the provider refused: %s (%s)", clean(refusal.Description), clean(refusal.Code))
+		return fmt.Errorf("the provider refused: %s (%s)", cli.Shown(refusal.Description), cli.Shown(refusal.Code))
 	}
 	if err := json.Unmarshal(answer, out); err != nil {
 		return fmt.Errorf("reading the provider's answer: %v", err)
 	}
 	return nil
-}
-
-// clean takes out what would steer the terminal that a server's words are shown
-// on, or turn them around.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Cc, unicode.Cf) {
-			return -1
-		}
-		return r
-	}, s)
 }
